@@ -1,0 +1,40 @@
+"""`python -m emulator up|demo`: the local system in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from emulator.demo import demo
+from emulator.engine import EngineError
+from emulator.foreground import run_until_stopped
+from shared.cli.output import err, safe
+from shared.cli.state import STATE_DIR
+from shared.errors import SegueError
+
+
+def main() -> int:
+    """Exit code: 0 done, 1 it failed, 2 bad usage."""
+    parser = argparse.ArgumentParser(prog="python -m emulator")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start everything and keep it running")
+    up.add_argument("--port", type=int, default=8080)
+    up.add_argument("--engine", choices=["auto", "google"], default="auto")
+    up.add_argument("--isolated", action="store_true")
+    commands.add_parser("demo", help="start, publish a sample event, show its run, stop")
+    given = parser.parse_args()
+    try:
+        if given.command == "demo":
+            return asyncio.run(demo())
+        return asyncio.run(
+            run_until_stopped(Path(STATE_DIR), port=given.port, isolated=given.isolated)
+        )
+    except (EngineError, SegueError, OSError) as error:
+        err.print(f"[bold red]error:[/] {safe(error)}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Actions and calls: the effects a flow asks for."""

@@ -1,0 +1,34 @@
+"""Records a dead letter, then fails the step and the run that it stopped.
+
+Knows what the message says about itself, not how it came to fail.
+"""
+
+from __future__ import annotations
+
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled, Received
+from shared.delivery.letters import keep, letter_of
+
+
+async def handle(received: Received, deps: Deps) -> Handled:
+    """Keeps the letter; the same letter twice is one. Telling operators is the log line's job."""
+    letter = await letter_of(received.delivery, deps)
+    received.describe(
+        {
+            "correlation_id": letter.record.correlation_id or letter.record.letter_id,
+            "dead_letter": letter.record.letter_id,
+            **({"run_id": letter.record.run_id} if letter.record.run_id else {}),
+            **({"flow": letter.record.flow} if letter.record.flow else {}),
+            **({"step": letter.record.step} if letter.record.step else {}),
+        },
+        from_stage=letter.record.stage,
+        reason=letter.record.error.message,
+    )
+    await keep(letter, deps)
+    deps.telemetry.log(
+        "ERROR",
+        f"dead letter {letter.record.letter_id} from {letter.record.stage}:"
+        f" {letter.record.error.message}",
+        labels=received.labels,
+    )
+    return Handled("buried")

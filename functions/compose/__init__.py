@@ -1,0 +1,1 @@
+"""The Orchestrator's second half: a step's prompt is picked and rendered."""

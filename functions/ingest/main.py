@@ -1,0 +1,19 @@
+"""Cloud Function `ingest`: the entry point; decides nothing."""
+
+from __future__ import annotations
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from functions.ingest import handler
+from shared.runtime.container import deps_of
+
+
+@functions_framework.aio.http
+async def ingest(request: Request) -> Response:
+    """Answers one request to `/events` or `/hooks/<source>`."""
+    headers = dict(request.headers)
+    given = handler.Request(request.method, request.url.path, headers, await request.body())
+    answer = await handler.handle(given, deps_of("ingest"))
+    return JSONResponse(dict(answer.body), status_code=answer.status)

@@ -1,0 +1,90 @@
+"""Which flows an event starts. Content-based routing (Hohpe & Woolf 2003, Message Router).
+
+Knows nothing of how runs are stored or steps are sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.delivery.crashpoints import reach
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled, Received
+from shared.delivery.opening import Opener, Opening
+from shared.delivery.scope import dead_letter
+from shared.domain.envelope import Message
+from shared.domain.events import Event, from_message
+from shared.domain.expressions import holds
+from shared.domain.records import Failure
+from shared.domain.version import FlowVersion
+from shared.errors import ExpressionError, InputInvalidError, SegueError
+from shared.prompting.render import schema_problem
+
+ONLY_FLOW = "segue-flow"  # attribute: a redrive for this flow alone
+OPENED_RUN = "segue-run"
+
+
+async def handle(received: Received, deps: Deps) -> Handled:
+    """Stores the event and opens its runs.
+
+    A flow whose condition fails or whose input schema the data breaks gets a failed run and a dead
+    letter; the event's other flows are not disturbed. Raises EventInvalidError and
+    EventTooLargeError.
+    """
+    delivery = received.delivery
+    event = from_message(
+        delivery.message.attributes,
+        delivery.message.data,
+        message_id=delivery.message_id,
+        published_at=delivery.published_at,
+    )
+    received.describe(
+        {"correlation_id": event.correlation_id, "event_id": event.id, "event_type": event.type}
+    )
+    _warn_of_problems(deps)
+    reach("decoded")
+    openings = list(_openings(deps, event, delivery.message.attributes.get(ONLY_FLOW)))
+    await Opener(deps, received, event).open_all(openings)
+    for opening in openings:
+        if opening.refusal is not None:
+            await _bury(deps, delivery.message, opening, opening.refusal)
+    runs = [opening.run_id for opening in openings]
+    received.describe({}, runs=runs)
+    if len(runs) == 1:
+        received.describe({"run_id": runs[0], "flow": openings[0].version.flow.flow})
+    return Handled("routed" if runs else "no-flow")
+
+
+def _openings(deps: Deps, event: Event, only: str | None) -> Iterator[Opening]:
+    for name, version in deps.flows.current().items():
+        if only not in {None, name} or not version.flow.on.takes(event.type):
+            continue
+        try:
+            if _is_started(version, event):
+                yield Opening(version, event)
+        except (ExpressionError, InputInvalidError) as error:
+            yield Opening(version, event, refusal=error)
+
+
+def _is_started(version: FlowVersion, event: Event) -> bool:
+    condition = version.flow.on.where
+    if condition is not None and not holds(condition, {"event": event.variables()}):
+        return False
+    schema = version.flow.input
+    broken = schema_problem(schema, event.data) if schema is not None else None
+    if broken:
+        raise InputInvalidError(f"flow {version.flow.flow!r}: event.data {broken}")
+    return True
+
+
+async def _bury(deps: Deps, message: Message, opening: Opening, refusal: SegueError) -> None:
+    letter = dead_letter(message, deps.stage.name, Failure.of(refusal))
+    about = {ONLY_FLOW: opening.version.flow.flow, OPENED_RUN: opening.run_id}
+    marked = Message(letter.data, {**letter.attributes, **about})
+    await deps.bus.publish(deps.stage.dead_letter_topic, [marked])
+
+
+def _warn_of_problems(deps: Deps) -> None:
+    """A flow that cannot be read starts nothing: that must not be silent."""
+    for problem in deps.flows.library().problems:
+        deps.telemetry.log("ERROR", f"left out: {problem}", stage=deps.stage.name)

@@ -1,0 +1,1 @@
+"""What time alone brings about: runs that took too long, records that have expired."""

@@ -1,0 +1,78 @@
+"""One tick: fails runs past their deadline and deletes what has expired, a bounded number a tick.
+
+A missed tick loses nothing; the next one finds the same records. Firestore's own TTL deletes within
+about a day; this keeps the local system and idempotency honest in the meantime.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled, Received
+from shared.delivery.progress import end_of_run
+from shared.domain.records import Failure, RunRecord, RunStatus
+from shared.errors import RunTimeoutError, StaleError
+from shared.ports import Delete, Document, Query
+
+TIMEOUTS_A_TICK = 200
+EXPIRED_A_TICK = 200
+EXPIRING = ("runs", "events", "dead_letters", "blobs")
+_INSIDE = {"runs": ("steps", "joins"), "blobs": ("pieces",)}
+
+
+async def handle(received: Received, deps: Deps) -> Handled:
+    """Counts what it did in the log line."""
+    timed_out = [run for run in await _overdue(deps) if await _time_out(run, deps)]
+    expired = 0
+    for collection in EXPIRING:
+        for document in await _expired(collection, deps):
+            expired += await _delete(collection, document, deps)
+    received.describe({}, timed_out=[run.name for run in timed_out], expired=expired)
+    return Handled("swept")
+
+
+async def _overdue(deps: Deps) -> list[Document]:
+    query = Query(
+        "runs",
+        (("deadline", "<=", deps.clock.now()),),
+        order_by="deadline",
+        limit=TIMEOUTS_A_TICK,
+    )
+    return await deps.store.find(query)
+
+
+async def _time_out(found: Document, deps: Deps) -> bool:
+    run = RunRecord.of(found.data)
+    if run.status.is_final or run.deadline is None:
+        return False
+    waited = (run.deadline - run.created_at).total_seconds()
+    failure = Failure.of(RunTimeoutError(f"run {run.run_id} was given {waited:g} s"))
+    ending = {"status": RunStatus.FAILED, "error": failure}
+    with suppress(StaleError):  # it ended or moved in this very moment; the next tick looks again
+        await deps.store.commit([end_of_run(deps, run.run_id, found.revision, **ending)])
+        return True
+    return False
+
+
+async def _expired(collection: str, deps: Deps) -> list[Document]:
+    query = Query(
+        collection,
+        (("expire_at", "<=", deps.clock.now()),),
+        order_by="expire_at",
+        limit=EXPIRED_A_TICK,
+    )
+    return await deps.store.find(query)
+
+
+async def _delete(collection: str, document: Document, deps: Deps) -> int:
+    """The document with what hangs below it; parents go last, so a crash leaves them findable."""
+    inside = [
+        child
+        for name in _INSIDE.get(collection, ())
+        for child in await deps.store.find(Query(f"{document.path}/{name}"))
+    ]
+    paths = [*(child.path for child in inside), document.path]
+    for at in range(0, len(paths), 400):
+        await deps.store.commit([Delete(path) for path in paths[at : at + 400]])
+    return len(paths)

@@ -1,0 +1,84 @@
+"""Python functions that flows can call: registered by name, arguments checked by their types.
+
+Decides nothing about when they run. A function may be sync (it runs in a thread) or async.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError, validate_call
+from pydantic_core import PydanticSerializationError
+
+from shared.domain.model import Json
+from shared.errors import ActionFailedError, ActionInvalidError, SegueError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_REGISTERED: dict[str, Callable[..., Any]] = {}
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def registered(name: str) -> Callable[[Function], Function]:
+    """Makes a function callable from flows as `call: name`. A name can be taken once."""
+
+    def register(function: Function) -> Function:
+        if name in _REGISTERED:
+            raise ValueError(f"{name!r} is registered already, as {_REGISTERED[name].__qualname__}")
+        _REGISTERED[name] = validate_call(function)
+        return function
+
+    return register
+
+
+def registered_names() -> frozenset[str]:
+    """What flows can call in this process."""
+    return frozenset(_REGISTERED)
+
+
+async def invoke(name: str, arguments: Mapping[str, Any]) -> Json:
+    """The function's result as JSON.
+
+    Raises ActionInvalidError where the name or an argument does not fit, ActionFailedError where
+    the function raised; errors of Segue's own tree pass through, so a function can ask for a
+    retry by raising EffectUnavailableError.
+    """
+    function = _REGISTERED.get(name)
+    if function is None:
+        there = ", ".join(sorted(_REGISTERED)) or "none"
+        raise ActionInvalidError(f"no function is registered as {name!r}; there are: {there}")
+    try:
+        result = await _called(function, arguments)
+    except ValidationError as error:
+        if error.title != function.__name__:  # raised inside the function, not about its arguments
+            raise ActionFailedError(f"{name} raised {error}") from error
+        raise ActionInvalidError(f"{name}: {_problems(error)}") from error
+    except SegueError:
+        raise
+    except Exception as error:  # whatever a registered function raises is the step's failure
+        raise ActionFailedError(f"{name} raised {type(error).__name__}: {error}") from error
+    return _as_json(name, result)
+
+
+async def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return await function(**arguments)
+    return await asyncio.to_thread(function, **arguments)
+
+
+def _as_json(name: str, result: Any) -> Json:
+    try:
+        value: Json = _ANY.dump_python(result, mode="json")
+    except PydanticSerializationError as error:
+        raise ActionFailedError(f"{name} returned what JSON cannot hold: {error}") from error
+    return value
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
+        for problem in error.errors()
+    )

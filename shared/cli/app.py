@@ -1,0 +1,45 @@
+"""The `segue` command: parses, calls, prints, and exits 0 done, 1 the thing failed, 2 bad usage."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from shared.cli import commands_flows, commands_letters, commands_local, commands_runs
+from shared.cli.output import err, safe
+from shared.errors import SegueError, UsageError
+
+app = typer.Typer(
+    name="segue",
+    help="Event-driven prompt orchestration on Google Cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+commands_local.add_to(app)
+commands_runs.add_to(app)
+commands_letters.add_to(app)
+commands_flows.add_to(app)
+
+
+def main() -> None:
+    """Entry point; turns errors of the tree into one line on stderr and an exit code."""
+    try:
+        app(prog_name="segue")
+    except UsageError as error:
+        _fail(error, 2)
+    except SegueError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(error: SegueError, code: int) -> None:
+    err.print(f"[bold red]error:[/] {safe(error)}")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

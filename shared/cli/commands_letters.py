@@ -1,0 +1,138 @@
+"""`dead-letters`: what could not be processed, why, and how to continue it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from shared.cli.output import out, print_json, safe, status
+from shared.cli.world import connect
+from shared.delivery.blobs import get_blob
+from shared.delivery.deps import Deps
+from shared.delivery.redrive import Redriven, redrive
+from shared.domain.records import DeadLetterRecord, LetterStatus, dead_letter_path
+from shared.errors import NotFoundError
+from shared.ports import Condition, Query
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_OPEN: tuple[Condition, ...] = (("status", "==", LetterStatus.OPEN.value),)
+letters = typer.Typer(help="Messages that could not be processed.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.add_typer(letters, name="dead-letters")
+
+
+@letters.command("list")
+def list_letters(
+    *,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Redriven ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List open dead letters, newest first."""
+    found = asyncio.run(_letters(all_of_them=all_of_them))
+    if as_json:
+        print_json([_public(letter) for letter in found])
+    elif found:
+        out.print(_table(found))
+    else:
+        out.print("no dead letters", style="dim")
+
+
+async def _letters(*, all_of_them: bool) -> list[DeadLetterRecord]:
+    wanted: tuple[Condition, ...] = () if all_of_them else _OPEN
+    query = Query("dead_letters", wanted, order_by="buried_at", descending=True, limit=200)
+    return [DeadLetterRecord.of(found.data) for found in await connect().store.find(query)]
+
+
+@letters.command("show")
+def show_letter(
+    letter_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show a dead letter with its reason, attributes and original bytes."""
+    letter, data = asyncio.run(_letter(letter_id))
+    if as_json:
+        print_json({**_public(letter), "data": data.decode(errors="backslashreplace")})
+        return
+    out.print(f"{status(letter.status.value)}  [bold]{letter.letter_id}[/]")
+    out.print(f"  stage   {safe(letter.stage)}")
+    out.print(f"  reason  [red]{safe(letter.error.code)}[/] {safe(letter.error.message)}")
+    out.print(f"  run     {safe(letter.run_id or '-')}  step {safe(letter.step or '-')}")
+    for name, text in sorted(letter.attributes.items()):
+        out.print(f"  [dim]{safe(name)}[/] {safe(text)}")
+    shown = data[:2000].decode(errors="backslashreplace")
+    out.print(f"  [dim]{letter.size} bytes{', the first 2000' if len(data) > 2000 else ''}[/]")
+    out.print(safe(shown))
+
+
+async def _letter(letter_id: str) -> tuple[DeadLetterRecord, bytes]:
+    deps = connect()
+    found = await deps.store.get(dead_letter_path(letter_id))
+    if found is None:
+        raise NotFoundError(f"there is no dead letter {letter_id!r}")
+    letter = DeadLetterRecord.of(found.data)
+    data = await get_blob(deps.store, letter.blob) if letter.blob else letter.data
+    return letter, data or b""
+
+
+@letters.command("redrive")
+def redrive_letters(
+    letter_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID…", help="Dead letters, or failed runs.")
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every open dead letter.")] = False,
+    repin: Annotated[
+        bool,
+        typer.Option("--repin", help="Move the runs to today's version of their flow."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Continue what dead letters stopped, once the cause is gone; finished steps stay finished."""
+    if bool(letter_ids) == every:
+        raise typer.BadParameter("name the dead letters, or say --all")
+    redriven = asyncio.run(_redrive(letter_ids or [], every=every, repin=repin))
+    if as_json:
+        print_json([vars(item) for item in redriven])
+        return
+    for item in redriven:
+        what = f"run {item.run_id}: {', '.join(item.steps)}" if item.steps else "its message"
+        out.print(f"[green]sent again[/] {safe(item.letter_id)}  [dim]{safe(what)}[/]")
+
+
+async def _redrive(letter_ids: list[str], *, every: bool, repin: bool) -> list[Redriven]:
+    deps = connect()
+    redriven: list[Redriven] = []
+    if every:
+        query = Query("dead_letters", _OPEN)
+        letter_ids = [letter.name for letter in await deps.store.find(query)]
+    for letter_id in letter_ids:
+        if every and not await _is_open(letter_id, deps):  # redriven with another letter of its run
+            continue
+        redriven.append(await redrive(letter_id, deps, repin=repin))
+    return redriven
+
+
+async def _is_open(letter_id: str, deps: Deps) -> bool:
+    found = await deps.store.get(dead_letter_path(letter_id))
+    return found is not None and found.data["status"] == LetterStatus.OPEN.value
+
+
+def _table(found: list[DeadLetterRecord]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("dead letter", "stage", "run", "reason"):
+        table.add_column(name)
+    for letter in found:
+        reason = f"[red]{safe(letter.error.code)}[/] {safe(letter.error.message[:120])}"
+        table.add_row(letter.letter_id, safe(letter.stage), safe(letter.run_id or "-"), reason)
+    return table
+
+
+def _public(letter: DeadLetterRecord) -> dict[str, Any]:
+    return letter.model_dump(mode="json", exclude={"data", "expire_at"})

@@ -1,0 +1,195 @@
+"""`publish`, `runs`, `show` and `trace`: events in, and what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from shared.cli.output import err, out, print_json, safe
+from shared.cli.report import report_of, summary_of
+from shared.cli.sending import Draft, read_data, send
+from shared.cli.state import STATE_DIR, read_state
+from shared.cli.traces import read_entries, story, waterfall
+from shared.cli.views import run_view, runs_view
+from shared.cli.watch import Progress, follow
+from shared.cli.world import connect
+from shared.delivery.deps import Deps
+from shared.domain.durations import seconds
+from shared.domain.events import Event
+from shared.domain.records import RunRecord, RunStatus
+from shared.errors import NotFoundError, UsageError
+from shared.ports import Query
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class NoLogError(UsageError):
+    """The local system keeps its log in .segue/logs; start it with `segue up`."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.command()(publish)
+    app.command()(runs)
+    app.command()(show)
+    app.command()(trace)
+
+
+def publish(  # noqa: PLR0913 - one option an attribute of the event
+    event_type: Annotated[str, typer.Argument(metavar="TYPE", help="CloudEvents type.")],
+    *,
+    data: Annotated[str, typer.Option(help="JSON, @file, or - for standard input.")] = "{}",
+    source: Annotated[str | None, typer.Option(help="CloudEvents source.")] = None,
+    event_id: Annotated[
+        str | None, typer.Option("--id", help="CloudEvents id; the same id is the same event.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="CloudEvents partitionkey.")] = None,
+    correlation_id: Annotated[str | None, typer.Option(help="Joins an existing story.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until its runs have ended.")] = False,
+    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "5m",
+    as_json: AsJson = False,
+) -> None:
+    """Publish an event to the entry topic."""
+    draft = Draft(event_type, read_data(data), source, event_id, key, correlation_id)
+    limit = _seconds(timeout)
+    progress = asyncio.run(_publish(draft, wait=wait, limit=limit, as_json=as_json))
+    if progress is not None and not progress.succeeded:
+        raise typer.Exit(1)
+
+
+async def _publish(draft: Draft, *, wait: bool, limit: float, as_json: bool) -> Progress | None:
+    deps = connect()
+    event = await send(draft, deps)
+    about = {"event_id": event.id, "correlation_id": event.correlation_id, "type": event.type}
+    if not wait:
+        if as_json:
+            print_json(about)
+        else:
+            out.print(f"published {safe(event.type)} [bold]{safe(event.id)}[/]")
+            out.print(f"  segue trace {safe(event.correlation_id)}", style="dim")
+        return None
+    progress = await _watch(event, deps, limit, quiet=as_json)
+    if as_json:
+        print_json({**about, "runs": progress.runs or [], "error": _trouble(progress, event)})
+    elif (trouble := _trouble(progress, event)) is not None:
+        err.print(f"[bold red]error:[/] {safe(trouble)}")
+    return progress
+
+
+async def _watch(event: Event, deps: Deps, limit: float, *, quiet: bool) -> Progress:
+    progress = Progress()
+    with Live(console=out, refresh_per_second=8, transient=False, auto_refresh=False) as live:
+        async for progress in follow(event.key, event.correlation_id, deps, seconds=limit):
+            if not quiet and (out.is_terminal or progress.is_over):
+                live.update(_progress_view(progress), refresh=True)
+    return progress
+
+
+def _progress_view(progress: Progress) -> Any:
+    from rich.console import Group  # noqa: PLC0415 - only a view needs it
+
+    if progress.runs is None:
+        return Text("waiting for the event to be routed …", style="dim")
+    return Group(*(run_view(run) for run in progress.runs))
+
+
+def _trouble(progress: Progress, event: Event) -> str | None:
+    if progress.letter is not None:
+        return f"the event became dead letter {progress.letter.letter_id}: " + (
+            progress.letter.error.message
+        )
+    if progress.timed_out:
+        return "time is up and the runs have not ended; `segue runs` shows where they are"
+    if progress.runs == []:
+        return (
+            f"no flow takes events of type {event.type!r}; `segue flows list` shows what they take"
+        )
+    return None
+
+
+def runs(
+    *,
+    flow: Annotated[str | None, typer.Option(help="Only runs of this flow.")] = None,
+    status: Annotated[RunStatus | None, typer.Option(help="Only runs in this state.")] = None,
+    since: Annotated[str, typer.Option(help="How far back, e.g. 90m or 7d.")] = "30d",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    found = asyncio.run(_runs(flow, status, _seconds(since), limit))
+    if as_json:
+        print_json(found)
+    elif found:
+        out.print(runs_view(found))
+    else:
+        out.print("no runs", style="dim")
+
+
+async def _runs(
+    flow: str | None, status: RunStatus | None, since: float, limit: int
+) -> list[dict[str, Any]]:
+    deps = connect()
+    wanted: list[tuple[Any, Any, Any]] = []
+    wanted += [("flow", "==", flow)] if flow else []
+    wanted += [("status", "==", status.value)] if status else []
+    wanted += [("created_at", ">=", deps.clock.now() - timedelta(seconds=since))]
+    query = Query("runs", tuple(wanted), order_by="created_at", descending=True, limit=limit)
+    return [summary_of(RunRecord.of(found.data)) for found in await deps.store.find(query)]
+
+
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run with its steps, outputs, tokens and cost."""
+    report = asyncio.run(_show(run_id))
+    if as_json:
+        print_json(report)
+    else:
+        out.print(run_view(report))
+
+
+async def _show(run_id: str) -> dict[str, Any]:
+    return await report_of(run_id, connect())
+
+
+def trace(
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="Correlation, run, event or trace id.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Draw every stage and attempt of a correlation id, from the structured log lines."""
+    entries = story(read_entries(_log()), wanted)
+    if not entries:
+        raise NotFoundError(f"no log line mentions {wanted!r}")
+    if as_json:
+        print_json([entry.public() for entry in entries])
+        return
+    labels = entries[0].labels
+    out.print(f"correlation id [bold]{safe(labels['correlation_id'])}[/]")
+    out.print(waterfall(entries))
+
+
+def _log() -> Path:
+    state = read_state(STATE_DIR)
+    log = Path(state.log) if state else STATE_DIR / "logs" / "stages.jsonl"
+    if not log.exists():
+        raise NoLogError(f"there is no log at {log}")
+    return log
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return float(value)  # type: ignore[arg-type]

@@ -1,0 +1,98 @@
+"""Runs and steps as rich renderables; knows reports, not where they come from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from shared.cli.output import money, safe, status
+
+Report = dict[str, Any]
+
+
+def run_view(report: Report) -> RenderableType:
+    """The run's head, its steps, then its outputs or its error."""
+    head = Text.from_markup(
+        f"{status(report['status'])}  [bold]{safe(report['flow'])}[/]"
+        f" [dim]{report['flow_version']}[/]  {safe(report['run_id'])}"
+    )
+    return Group(head, Padding(steps_view(report), (0, 0, 0, 2)), *_endings(report))
+
+
+def steps_view(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, justify in _STEP_COLUMNS:
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name, step in report["steps"].items():
+        tokens = step.get("tokens") or {"input": 0, "output": 0}
+        used = tokens["input"] + tokens["output"] > 0
+        table.add_row(
+            safe(name),
+            status(step["status"]),
+            str(step["attempts"] or ""),
+            _duration(step.get("started_at"), step.get("finished_at")),
+            f"{tokens['input']}→{tokens['output']}" if used else "",
+            money(step.get("cost_usd")) if used else "",
+            safe((step.get("prompt") or {}).get("name", "")),
+        )
+    return table
+
+
+_STEP_COLUMNS = (
+    ("step", "left"),
+    ("status", "left"),
+    ("tries", "right"),
+    ("time", "right"),
+    ("tokens", "right"),
+    ("cost", "right"),
+    ("prompt", "left"),
+)
+
+
+def _endings(report: Report) -> list[RenderableType]:
+    endings: list[RenderableType] = []
+    for name, value in (report["outputs"] or {}).items():
+        endings.append(Text.from_markup(f"  [bold]{safe(name)}[/]"))
+        endings.append(
+            Padding(Text(value if isinstance(value, str) else repr(value)), (0, 0, 0, 4))
+        )
+    if report["error"]:
+        where = f" in step {report['error']['step']}" if report["error"].get("step") else ""
+        endings.append(Text.from_markup(f"  [bold red]{safe(report['error']['code'])}[/]{where}"))
+        endings.append(Padding(Text(report["error"]["message"]), (0, 0, 0, 4)))
+    totals = report["totals"]
+    endings.append(
+        Text.from_markup(
+            f"  [dim]{totals['llm_calls']} model calls, {totals['tokens']['input']} tokens in,"
+            f" {totals['tokens']['output']} out, {money(totals['cost_usd'])},"
+            f" {_duration(report['created_at'], report['finished_at']) or 'running'}[/]"
+        )
+    )
+    return endings
+
+
+def runs_view(reports: list[Report]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "status", "event", "started", "time"):
+        table.add_column(name)
+    for report in reports:
+        table.add_row(
+            safe(report["run_id"]),
+            status(report["status"]),
+            f"{safe(report['event']['type'])} [dim]{safe(report['event']['id'])}[/]",
+            report["created_at"][:19].replace("T", " "),
+            _duration(report["created_at"], report["finished_at"]),
+        )
+    return table
+
+
+def _duration(start: str | None, end: str | None) -> str:
+    if not start or not end:
+        return ""
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

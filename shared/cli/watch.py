@@ -1,0 +1,66 @@
+"""Follows an event through its runs until all have ended; draws nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from shared.cli.report import Report, report_of
+from shared.delivery.deps import Deps
+from shared.domain.records import DeadLetterRecord, EventRecord, RunStatus, event_path
+from shared.errors import NotFoundError
+from shared.ports import Query
+
+_POLL = 0.15
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an event has come. `runs` is None until the event is stored."""
+
+    runs: list[Report] | None = None
+    letter: DeadLetterRecord | None = None
+    timed_out: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.timed_out or self.letter is not None or self._all_ended()
+
+    def _all_ended(self) -> bool:
+        return self.runs is not None and all(RunStatus(run["status"]).is_final for run in self.runs)
+
+    @property
+    def succeeded(self) -> bool:
+        return bool(self.runs) and all(run["status"] == "succeeded" for run in self.runs or ())
+
+
+async def follow(
+    event_key: str, correlation_id: str, deps: Deps, *, seconds: float
+) -> AsyncIterator[Progress]:
+    """Snapshots until the event's runs have ended, it was buried, or time is up."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        progress = await _look(event_key, correlation_id, deps)
+        if not progress.is_over and asyncio.get_running_loop().time() > deadline:
+            progress = Progress(progress.runs, progress.letter, timed_out=True)
+        yield progress
+        if progress.is_over:
+            return
+        await asyncio.sleep(_POLL)
+
+
+async def _look(event_key: str, correlation_id: str, deps: Deps) -> Progress:
+    found = await deps.store.get(event_path(event_key))
+    if found is None:
+        letters = await deps.store.find(
+            Query("dead_letters", (("correlation_id", "==", correlation_id),))
+        )
+        return Progress(letter=DeadLetterRecord.of(letters[0].data) if letters else None)
+    runs = []
+    for run_id in EventRecord.of(found.data).runs:
+        try:
+            runs.append(await report_of(run_id, deps))
+        except NotFoundError:  # stored in the same commit; only a redrive removes it for a moment
+            return Progress()
+    return Progress(runs=runs)

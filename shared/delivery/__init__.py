@@ -1,0 +1,1 @@
+"""At-least-once delivery made safe: the step protocol over the ports."""

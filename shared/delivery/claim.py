@@ -1,0 +1,172 @@
+"""Who works on a step: a lease with an owner token and a fence, kept in the step's record.
+
+Decides nothing about the work. An owner that lost its claim notices at commit, by revision.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.delivery.deps import Deps
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import Delivery, Envelope
+from shared.domain.records import Attempt, Failure, StepRecord, Usage, step_path
+from shared.errors import (
+    AlreadyExistsError,
+    ClaimBusyError,
+    Conflict,
+    SegueError,
+    StaleError,
+    Transient,
+)
+from shared.ports import Create, Document, Update
+
+LEASE_MARGIN = timedelta(seconds=5)  # between the end of the work and the end of the lease
+_TRIES = 3  # a lost answer needs two looks, a lost race three; more means real contention
+
+
+@dataclass(frozen=True)
+class Claim:
+    """This delivery holds the step; `revision` is the precondition of its commit."""
+
+    record: StepRecord
+    revision: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The step is already done; what follows from it may still have to be sent."""
+
+    record: StepRecord
+
+
+async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | Finished:
+    """Claims the step, or tells that it is done.
+
+    Costs one write and no read where nobody else was there. Raises ClaimBusyError while another
+    delivery holds a live lease.
+    """
+    owner = deps.new_token()
+    path = step_path(envelope.run.id, envelope.step)
+    fresh = _fresh(deps, envelope, delivery, owner)
+    try:
+        [written] = await deps.store.commit([Create(path, fresh.document())])
+        return Claim(fresh, written.revision)
+    except AlreadyExistsError:
+        pass  # decided below, on what is there
+    for _ in range(_TRIES):
+        found = await deps.store.get(path)
+        if found is None:
+            break
+        held = _judge(deps, found, delivery, owner)
+        if held is not None:
+            return held
+        with contextlib.suppress(StaleError):
+            return await _take_over(deps, found, delivery, owner)
+    raise ClaimBusyError(f"step {envelope.step} of run {envelope.run.id}")
+
+
+def _fresh(deps: Deps, envelope: Envelope, delivery: Delivery, owner: str) -> StepRecord:
+    now = deps.clock.now()
+    return StepRecord(
+        run_id=envelope.run.id,
+        flow=envelope.run.flow,
+        step=envelope.step,
+        stage=deps.stage.name,
+        owner=owner,
+        fence=1,
+        lease_until=now + _lease(deps),
+        message_id=delivery.message_id,
+        delivery_attempt=delivery.attempt,
+        attempts=[Attempt(n=1, started_at=now)],
+        started_at=now,
+        expire_at=deps.expire_at(),
+    )
+
+
+def _judge(deps: Deps, found: Document, delivery: Delivery, owner: str) -> Claim | Finished | None:
+    """None means: take it over. Raises ClaimBusyError."""
+    record = StepRecord.of(found.data)
+    if record.status.is_final:
+        return Finished(record)
+    if record.owner == owner:  # the answer to our own write was lost
+        return Claim(record, found.revision)
+    if record.status is StepStatus.PENDING or _given_up(record, delivery):
+        return None
+    if record.lease_until is None or record.lease_until <= deps.clock.now():
+        return None
+    raise ClaimBusyError(f"step {record.step} of run {record.run_id}")
+
+
+def _given_up(record: StepRecord, delivery: Delivery) -> bool:
+    """The same message with a higher attempt: the broker gave the earlier delivery up."""
+    return (
+        record.message_id == delivery.message_id
+        and record.delivery_attempt is not None
+        and delivery.attempt is not None
+        and delivery.attempt > record.delivery_attempt
+    )
+
+
+async def _take_over(deps: Deps, found: Document, delivery: Delivery, owner: str) -> Claim:
+    now = deps.clock.now()
+    before = StepRecord.of(found.data)
+    record = before.model_copy(
+        update={
+            "status": StepStatus.RUNNING,
+            "stage": deps.stage.name,
+            "owner": owner,
+            "fence": before.fence + 1,
+            "lease_until": now + _lease(deps),
+            "message_id": delivery.message_id,
+            "delivery_attempt": delivery.attempt,
+            "attempts": [
+                *_closed(before.attempts, "lost", None, Usage(), now),
+                Attempt(n=len(before.attempts) + 1, started_at=now),
+            ],
+            "started_at": before.started_at or now,
+        }
+    )
+    [written] = await deps.store.commit([Update(found.path, record.document(), found.revision)])
+    return Claim(record, written.revision)
+
+
+async def release(deps: Deps, held: Claim, error: SegueError, usage: Usage) -> None:
+    """Gives the step back after a passing failure, so that the redelivery need not wait.
+
+    Best effort: where it cannot be written, the lease or the next delivery attempt decides.
+    """
+    closed = _closed(held.record.attempts, "released", Failure.of(error), usage, deps.clock.now())
+    fields = {
+        "status": StepStatus.PENDING.value,
+        "owner": "",
+        "lease_until": None,
+        "attempts": [attempt.model_dump() for attempt in closed],
+    }
+    path = step_path(held.record.run_id, held.record.step)
+    with contextlib.suppress(Conflict, Transient):
+        await deps.store.commit([Update(path, fields, held.revision)])
+
+
+def close_attempt(
+    held: Claim, outcome: str, error: Failure | None, usage: Usage, deps: Deps
+) -> list[Attempt]:
+    """The ledger with this delivery's attempt closed."""
+    return _closed(held.record.attempts, outcome, error, usage, deps.clock.now())
+
+
+def _closed(
+    attempts: list[Attempt], outcome: str, error: Failure | None, usage: Usage, now: object
+) -> list[Attempt]:
+    if not attempts or attempts[-1].outcome != "running":
+        return list(attempts)
+    last = attempts[-1].model_copy(
+        update={"outcome": outcome, "error": error, "usage": usage, "finished_at": now}
+    )
+    return [*attempts[:-1], last]
+
+
+def _lease(deps: Deps) -> timedelta:
+    return timedelta(seconds=deps.stage.budget) + LEASE_MARGIN

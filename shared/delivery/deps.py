@@ -1,0 +1,33 @@
+"""What a handler is given: the ports, its own row of the stage table, and nothing global."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared.domain.stages import Stage
+from shared.domain.webhooks import Gate
+from shared.ports import Bus, Clock, Effects, Model, Store, Telemetry
+from shared.prompting.versions import FlowVersions
+
+
+@dataclass(frozen=True)
+class Deps:
+    """Built once per instance by the composition root."""
+
+    stage: Stage
+    store: Store
+    bus: Bus
+    clock: Clock
+    telemetry: Telemetry
+    flows: FlowVersions
+    new_token: Callable[[], str]
+    retention: timedelta
+    model: Model | None = None
+    effects: Effects | None = None
+    gate: Gate = field(default_factory=Gate)
+
+    def expire_at(self) -> datetime:
+        """When a record written now may be deleted."""
+        return self.clock.now() + self.retention

@@ -1,0 +1,198 @@
+"""Dead letters: what is kept of a message nobody could process, and what that fails.
+
+Decides what a message from a dead-letter topic is about; a broken one is kept all the same.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from shared.delivery.blobs import PIECE_BYTES, put_blob
+from shared.delivery.deps import Deps
+from shared.delivery.progress import end_of_run
+from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
+from shared.domain import ids
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import Delivery, Envelope, Message, decode
+from shared.domain.records import (
+    DeadLetterRecord,
+    Failure,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    dead_letter_path,
+    run_path,
+    step_path,
+)
+from shared.errors import (
+    AlreadyExistsError,
+    Conflict,
+    DeliveriesExhaustedError,
+    MessageInvalidError,
+    StoreUnavailableError,
+)
+from shared.ports import Create, Document, Update, Write
+
+_BROKER = "CloudPubSubDeadLetterSource"
+_COUNT = f"{_BROKER}DeliveryCount"
+_ADDED = (REASON, REASON_CODE, FROM_STAGE)
+_ROOM = PIECE_BYTES // 2  # bytes kept in the letter itself, beside its attributes
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter about to be kept. `envelope` is None where it is not a stage message."""
+
+    record: DeadLetterRecord
+    original: Message
+    envelope: Envelope | None
+
+
+async def letter_of(delivery: Delivery, deps: Deps) -> Letter:
+    """The letter in a message from a dead-letter topic, with the message's own attributes."""
+    message = delivery.message
+    stage = message.attributes.get(FROM_STAGE) or _stage_of(delivery.subscription)
+    original = Message(message.data, _own_attributes(message))
+    envelope = _envelope(original)
+    run_id = envelope.run.id if envelope else original.attributes.get("segue-run")
+    step = envelope.step if envelope else original.attributes.get("segue-step")
+    record = DeadLetterRecord(
+        letter_id=ids.dead_letter_id(stage, _identity(original, envelope), original.redrives),
+        stage=stage,
+        error=await _reason(message, run_id, step, deps),
+        attributes=dict(original.attributes),
+        size=len(message.data),
+        run_id=run_id,
+        flow=envelope.run.flow if envelope else original.attributes.get("segue-flow"),
+        step=step,
+        correlation_id=_correlation(original, envelope),
+        deliveries=_count(message),
+        redrives=original.redrives,
+        buried_at=deps.clock.now(),
+        expire_at=deps.expire_at(),
+    )
+    return Letter(record, original, envelope)
+
+
+async def keep(letter: Letter, deps: Deps) -> None:
+    """Stores the letter with its bytes, then fails what it stopped. Repeating it is harmless."""
+    record = letter.record
+    if len(letter.original.data) <= _ROOM:
+        record = record.model_copy(update={"data": letter.original.data})
+    else:
+        blob = await put_blob(deps.store, letter.original.data, record.expire_at)
+        record = record.model_copy(update={"blob": blob})
+    if record.run_id is not None and record.step is not None:
+        await _fail(record, record.run_id, record.step, deps)
+    with suppress(AlreadyExistsError):
+        path = dead_letter_path(record.letter_id)
+        await deps.store.commit([Create(path, record.document())])
+
+
+# -- what the message is about ------------------------------------------------------------------
+
+
+def _stage_of(subscription: str) -> str:
+    """`<prefix>-<stage>-dead` is the subscription of a stage's dead-letter topic."""
+    return subscription.removesuffix("-dead").rsplit("-", 1)[-1]
+
+
+def _own_attributes(message: Message) -> dict[str, str]:
+    return {
+        name: text
+        for name, text in message.attributes.items()
+        if name not in _ADDED and not name.startswith(_BROKER)
+    }
+
+
+def _envelope(message: Message) -> Envelope | None:
+    try:
+        return decode(message)
+    except MessageInvalidError:
+        return None
+
+
+def _identity(message: Message, envelope: Envelope | None) -> str:
+    """Equal for the same message buried twice; the broker gives it a new message id each time."""
+    if envelope is not None:
+        return envelope.id
+    named = "\n".join(f"{name}={text}" for name, text in sorted(message.attributes.items()))
+    return ids.digest(message.data.hex(), named)
+
+
+def _correlation(message: Message, envelope: Envelope | None) -> str | None:
+    return envelope.run.correlation_id if envelope else message.attributes.get("correlationid")
+
+
+def _count(message: Message) -> int | None:
+    text = message.attributes.get(_COUNT, "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+async def _reason(message: Message, run_id: str | None, step: str | None, deps: Deps) -> Failure:
+    """What the stage said; where the broker gave up by itself, what the last attempt ran into."""
+    if REASON in message.attributes:
+        code = message.attributes.get(REASON_CODE, "Permanent")
+        return Failure(code=code, message=message.attributes[REASON], step=step)
+    count = _count(message)
+    told = f"given up after {count} deliveries" if count else "given up by Pub/Sub"
+    last = await _last_error(run_id, step, deps)
+    return Failure.of(DeliveriesExhaustedError(f"{told}{last}"), step)
+
+
+async def _last_error(run_id: str | None, step: str | None, deps: Deps) -> str:
+    if run_id is None or step is None:
+        return ""
+    found = await deps.store.get(step_path(run_id, step))
+    attempts = StepRecord.of(found.data).attempts if found else []
+    errors = [attempt.error for attempt in attempts if attempt.error is not None]
+    return f"; the last attempt: {errors[-1].message}" if errors else ""
+
+
+# -- what it stopped ----------------------------------------------------------------------------
+
+
+async def _fail(record: DeadLetterRecord, run_id: str, step: str, deps: Deps) -> None:
+    """Fails the step, unless it has finished, and the run, unless it has ended."""
+    for _ in range(_TRIES):
+        found, run = await deps.store.get_many([step_path(run_id, step), run_path(run_id)])
+        writes = [*_step_write(record, run_id, step, found, deps), *_run_write(record, run, deps)]
+        if not writes:
+            return
+        with suppress(Conflict):
+            await deps.store.commit(writes)
+            return
+    raise StoreUnavailableError(f"run {run_id} keeps changing while it is being failed")
+
+
+def _step_write(
+    record: DeadLetterRecord, run_id: str, step: str, found: Document | None, deps: Deps
+) -> list[Write]:
+    now = deps.clock.now()
+    failed = {"status": StepStatus.FAILED, "error": record.error, "finished_at": now}
+    if found is not None:
+        if StepRecord.of(found.data).status.is_final:
+            return []
+        fields = StepRecord.fields_of({**failed, "owner": "", "lease_until": None})
+        return [Update(found.path, fields, found.revision)]
+    fresh = StepRecord(
+        run_id=run_id,
+        flow=record.flow or "",
+        step=step,
+        stage=record.stage,
+        status=StepStatus.FAILED,
+        error=record.error,
+        finished_at=now,
+        expire_at=record.expire_at,
+    )
+    return [Create(step_path(run_id, step), fresh.document())]
+
+
+def _run_write(record: DeadLetterRecord, run: Document | None, deps: Deps) -> list[Write]:
+    if run is None or RunRecord.of(run.data).status.is_final:
+        return []
+    run_id = str(record.run_id)
+    ending = {"status": RunStatus.FAILED, "error": record.error}
+    return [end_of_run(deps, run_id, run.revision, **ending)]

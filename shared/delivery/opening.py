@@ -1,0 +1,213 @@
+"""Opens runs: one for each flow an event starts, at most one for each (flow, event).
+
+A second publication of the event changes nothing; a redelivery of the message that opened the run
+sends its first steps again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from shared.delivery.crashpoints import reach
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Received
+from shared.delivery.progress import Progress, arrivals_in
+from shared.delivery.scope import Scope, trace_of
+from shared.domain import chain, ids
+from shared.domain.chain import Advance
+from shared.domain.envelope import RunPins
+from shared.domain.events import REDRIVE, Event, extensions
+from shared.domain.records import (
+    EventRecord,
+    Failure,
+    RunRecord,
+    RunStatus,
+    event_path,
+    run_path,
+)
+from shared.domain.trace import parse_traceparent
+from shared.domain.version import FlowVersion
+from shared.errors import AlreadyExistsError, SegueError
+from shared.ports import Create, Document, Write, Written
+
+NOT_YET = ""  # revision of a run that is being created in the same commit
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A run about to be opened. With `refusal` it is opened as failed, for people to see."""
+
+    version: FlowVersion
+    event: Event
+    refusal: SegueError | None = None
+
+    @property
+    def run_id(self) -> str:
+        return ids.run_id(self.version.flow.flow, self.event.key)
+
+
+class Opener:
+    """Opens the runs of one delivered event."""
+
+    def __init__(self, deps: Deps, received: Received, event: Event) -> None:
+        self._deps = deps
+        self._received = received
+        self._event = event
+        self._message = received.delivery.message
+        self._trace = trace_of(self._message, event.correlation_id).child(received.span_id)
+
+    async def open_all(self, openings: Sequence[Opening]) -> None:
+        """Stores the event and its runs in one commit, then sends the runs' first steps."""
+        for opening in openings:
+            await self._deps.flows.ensure_stored(opening.version, stored_at=self._deps.clock.now())
+        plans = [self._plan(opening) for opening in openings]
+        writes = [self._event_write(openings)]
+        for opening, plan in zip(openings, plans, strict=True):
+            writes.extend(self._run_writes(opening, plan))
+        try:
+            written = await self._deps.store.commit(writes)
+        except AlreadyExistsError:
+            await self._open_one_by_one(openings, plans, writes[0])
+            return
+        reach("committed")
+        at = 1  # the first result is the event's
+        for opening, plan in zip(openings, plans, strict=True):
+            width = len(self._run_writes(opening, plan))
+            await self._begin(opening, plan, written[at : at + width])
+            at += width
+        reach("emitted")
+
+    async def _open_one_by_one(
+        self, openings: Sequence[Opening], plans: Sequence[Advance], event_write: Write
+    ) -> None:
+        """Some of it is there already: the event was published or delivered before."""
+        try:
+            await self._deps.store.commit([event_write])
+        except AlreadyExistsError:
+            self._received.describe({}, duplicate_event=True)
+        for opening, plan in zip(openings, plans, strict=True):
+            try:
+                written = await self._deps.store.commit(self._run_writes(opening, plan))
+            except AlreadyExistsError:
+                await self._repeat(opening)
+            else:
+                await self._begin(opening, plan, written)
+
+    def _plan(self, opening: Opening) -> Advance:
+        if opening.refusal is not None:
+            return Advance()
+        return chain.start(opening.version.flow, self._variables(opening))
+
+    def _variables(self, opening: Opening) -> dict[str, Any]:
+        run = {
+            "id": opening.run_id,
+            "flow": opening.version.flow.flow,
+            "correlation_id": self._event.correlation_id,
+        }
+        return {"event": self._event.variables(), "run": run}
+
+    # -- writes -----------------------------------------------------------------------------
+
+    def _event_write(self, openings: Sequence[Opening]) -> Write:
+        record = EventRecord(
+            event=self._event.model_dump(mode="json"),
+            type=self._event.type,
+            source=self._event.source,
+            correlation_id=self._event.correlation_id,
+            time=self._event.time,
+            stored_at=self._deps.clock.now(),
+            message_id=self._received.delivery.message_id,
+            runs=[opening.run_id for opening in openings],
+            expire_at=self._deps.expire_at(),
+        )
+        return Create(event_path(self._event.key), record.document())
+
+    def _run_writes(self, opening: Opening, plan: Advance) -> list[Write]:
+        """The run first, then what its first steps skip. A flow of skips ends at once."""
+        progress = Progress(self._deps, self._scope(opening.version, _pins(opening, NOT_YET)))
+        document = self._record(opening).document()
+        if plan.ends:
+            document |= progress.end(self._variables(opening), NOT_YET).data
+        return [Create(run_path(opening.run_id), document), *progress.writes(plan)]
+
+    def _record(self, opening: Opening) -> RunRecord:
+        now = self._deps.clock.now()
+        timeout = opening.version.flow.timeout
+        record = RunRecord(
+            run_id=opening.run_id,
+            flow=opening.version.flow.flow,
+            flow_version=opening.version.version,
+            correlation_id=self._event.correlation_id,
+            event_key=self._event.key,
+            event_id=self._event.id,
+            event_type=self._event.type,
+            traceparent=self._trace.traceparent,
+            opened_by=self._received.delivery.message_id,
+            created_at=now,
+            deadline=now + timedelta(seconds=timeout) if timeout else None,
+            extensions=extensions(self._message.attributes),
+            expire_at=self._deps.expire_at(),
+        )
+        if opening.refusal is None:
+            return record
+        failed = {"status": RunStatus.FAILED, "error": Failure.of(opening.refusal)}
+        return record.model_copy(update={**failed, "finished_at": now, "deadline": None})
+
+    # -- messages ---------------------------------------------------------------------------
+
+    async def _begin(self, opening: Opening, plan: Advance, written: Sequence[Written]) -> None:
+        pins = _pins(opening, written[0].revision)
+        progress = Progress(self._deps, self._scope(opening.version, pins))
+        await progress.follow(plan, arrivals_in(plan, written), self._variables(opening))
+
+    async def _repeat(self, opening: Opening) -> None:
+        """The run is there. Its opener's redelivery sends again; anybody else has no part in it."""
+        found = await self._deps.store.get(run_path(opening.run_id))
+        if found is None:
+            return
+        run = RunRecord.of(found.data)
+        if run.status.is_final or run.opened_by != self._received.delivery.message_id:
+            return
+        version = await self._deps.flows.pinned(run.flow, run.flow_version)
+        pinned = replace(opening, version=version)
+        plan = chain.start(version.flow, self._variables(pinned))
+        scope = scope_of_run(run, found, version)
+        progress = Progress(self._deps, scope)
+        totals = await progress.stored_arrivals(plan)
+        await progress.follow(plan, totals, self._variables(pinned))
+
+    def _scope(self, version: FlowVersion, pins: RunPins) -> Scope:
+        carried = extensions(self._message.attributes)
+        return Scope(pins, version, self._trace, carried, cause=self._event.key)
+
+
+def _pins(opening: Opening, revision: str) -> RunPins:
+    return RunPins(
+        id=opening.run_id,
+        flow=opening.version.flow.flow,
+        version=opening.version.version,
+        revision=revision,
+        event_key=opening.event.key,
+        event_id=opening.event.id,
+        correlation_id=opening.event.correlation_id,
+    )
+
+
+def scope_of_run(run: RunRecord, found: Document, version: FlowVersion) -> Scope:
+    """The scope of a stored run: what it was opened with, at its present revision."""
+    pins = RunPins(
+        id=run.run_id,
+        flow=run.flow,
+        version=version.version,
+        revision=found.revision,
+        event_key=run.event_key,
+        event_id=run.event_id,
+        correlation_id=run.correlation_id,
+    )
+    trace = parse_traceparent(run.traceparent)
+    assert trace is not None
+    carried = {**run.extensions, **({REDRIVE: str(run.redrives)} if run.redrives else {})}
+    return Scope(pins, version, trace, carried, cause=run.event_key)

@@ -1,0 +1,191 @@
+"""Continues what a dead letter stopped, once its cause is gone; repeats no finished step.
+
+A run is continued from its records, not from the letter: every step that failed, or that the run's
+end kept from starting, is sent again. A letter without a run goes back to its stage as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.delivery.blobs import get_blob
+from shared.delivery.deps import Deps
+from shared.delivery.opening import scope_of_run
+from shared.delivery.progress import Progress
+from shared.delivery.scope import variables_at
+from shared.domain import chain
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import Message
+from shared.domain.events import REDRIVE
+from shared.domain.flow import END
+from shared.domain.records import (
+    DeadLetterRecord,
+    LetterStatus,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    dead_letter_path,
+    run_path,
+)
+from shared.domain.version import FlowVersion
+from shared.errors import NotFoundError, RedriveRefusedError
+from shared.ports import Delete, Document, Query, Update, Write
+
+
+@dataclass(frozen=True)
+class Redriven:
+    """What was set going again."""
+
+    letter_id: str
+    run_id: str | None
+    steps: tuple[str, ...]
+
+
+async def redrive(letter_id: str, deps: Deps, *, repin: bool = False) -> Redriven:
+    """Redrives a letter and, where it stopped a run, all open letters of that run.
+
+    A run's id stands for its letters; so a run that failed without one can be continued too.
+
+    With `repin` the run moves to today's version of its flow, which must have the same steps and
+    needs. Raises NotFoundError, RedriveRefusedError.
+    """
+    found = await deps.store.get(dead_letter_path(letter_id))
+    if found is None:
+        if await deps.store.get(run_path(letter_id)) is None:
+            raise NotFoundError(f"there is no dead letter and no run {letter_id!r}")
+        return await _redrive_run(letter_id, letter_id, deps, repin=repin)
+    letter = DeadLetterRecord.of(found.data)
+    if letter.status is LetterStatus.REDRIVEN:
+        raise RedriveRefusedError(f"dead letter {letter_id} was redriven already")
+    if letter.run_id is not None and letter.step is not None:
+        return await _redrive_run(letter_id, letter.run_id, deps, repin=repin)
+    await _send_back(letter, deps)
+    await _mark(found, deps)
+    return Redriven(letter_id, letter.run_id, ())
+
+
+async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
+    steps = await _continue_run(run_id, deps, repin=repin)
+    for letter in await _open_letters(run_id, deps):
+        await _mark(letter, deps)
+    return Redriven(letter_id, run_id, steps)
+
+
+async def _open_letters(run_id: str, deps: Deps) -> list[Document]:
+    letters = await deps.store.find(Query("dead_letters", (("run_id", "==", run_id),)))
+    return [letter for letter in letters if letter.data["status"] == LetterStatus.OPEN.value]
+
+
+async def _mark(letter: Document, deps: Deps) -> None:
+    fields = {"status": LetterStatus.REDRIVEN.value}
+    await deps.store.commit([Update(letter.path, fields, letter.revision)])
+
+
+# -- a message without a run --------------------------------------------------------------------
+
+
+async def _send_back(letter: DeadLetterRecord, deps: Deps) -> None:
+    """The original bytes, to the topic they came from. A run that never started may start anew."""
+    if letter.run_id is not None:
+        await deps.store.commit([Delete(run_path(letter.run_id))])
+    data = letter.data if letter.blob is None else await get_blob(deps.store, letter.blob)
+    attributes = {**letter.attributes, REDRIVE: str(letter.redrives + 1)}
+    topic = "events" if letter.stage == "route" else letter.stage
+    await deps.bus.publish(topic, [Message(data or b"", attributes)])
+
+
+# -- a run --------------------------------------------------------------------------------------
+
+
+async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[str, ...]:
+    found = await deps.store.get(run_path(run_id))
+    if found is None:
+        raise RedriveRefusedError(f"run {run_id} is no longer stored")
+    run = RunRecord.of(found.data)
+    if run.status not in {RunStatus.FAILED, RunStatus.RUNNING}:
+        raise RedriveRefusedError(f"run {run_id} has {run.status}; only a failed run can go on")
+    steps = await deps.store.find(Query(f"{run_path(run_id)}/steps"))
+    version = await _version(run, steps, deps, repin=repin)
+    reopened = await _reopen(found, run, version, steps, deps)
+    statuses = {step.name: _status_now(step) for step in steps}
+    return await _send_frontier(reopened, version, statuses, deps)
+
+
+async def _version(
+    run: RunRecord, steps: list[Document], deps: Deps, *, repin: bool
+) -> FlowVersion:
+    pinned = None if repin else await deps.flows.pinned(run.flow, run.flow_version)
+    if pinned is not None:
+        return pinned
+    today = deps.flows.current().get(run.flow)
+    if today is None:
+        raise RedriveRefusedError(f"there is no flow {run.flow!r} today to move the run to")
+    if today.version != run.flow_version:
+        before = await deps.flows.pinned(run.flow, run.flow_version)
+        if _shape(before) != _shape(today):
+            raise RedriveRefusedError(
+                f"today's {run.flow!r} has other steps or needs than the run's version"
+                f" {run.flow_version}; {len(steps)} recorded steps would not fit it"
+            )
+    await deps.flows.ensure_stored(today, stored_at=deps.clock.now())
+    return today
+
+
+def _shape(version: FlowVersion) -> Mapping[str, frozenset[str]]:
+    return {name: frozenset(step.needs) for name, step in version.flow.steps.items()}
+
+
+async def _reopen(
+    found: Document, run: RunRecord, version: FlowVersion, steps: list[Document], deps: Deps
+) -> Document:
+    """Run and failed steps in one commit: running, and pending."""
+    changed = {
+        "status": RunStatus.RUNNING,
+        "error": None,
+        "finished_at": None,
+        "flow_version": version.version,
+        "redrives": run.redrives + 1,
+        "deadline": _deadline(version, deps),
+    }
+    writes: list[Write] = [Update(found.path, RunRecord.fields_of(changed), found.revision)]
+    pending = {"status": StepStatus.PENDING, "error": None, "finished_at": None}
+    writes.extend(
+        Update(step.path, StepRecord.fields_of(pending), step.revision)
+        for step in steps
+        if StepRecord.of(step.data).status is StepStatus.FAILED
+    )
+    written = await deps.store.commit(writes)
+    data = {**found.data, **RunRecord.fields_of(changed)}
+    return Document(found.path, data, written[0].revision)
+
+
+def _deadline(version: FlowVersion, deps: Deps) -> datetime | None:
+    timeout = version.flow.timeout
+    return deps.clock.now() + timedelta(seconds=timeout) if timeout else None
+
+
+def _status_now(step: Document) -> StepStatus:
+    status = StepRecord.of(step.data).status
+    return StepStatus.PENDING if status is StepStatus.FAILED else status
+
+
+async def _send_frontier(
+    found: Document, version: FlowVersion, statuses: Mapping[str, StepStatus], deps: Deps
+) -> tuple[str, ...]:
+    """Sends every step that could be under way and is not, or ends the run where none is left."""
+    run = RunRecord.of(found.data)
+    scope = scope_of_run(run, found, version)
+    progress = Progress(deps, scope)
+    ready = [
+        step
+        for step in chain.frontier(version.flow, statuses)
+        if statuses.get(step) is not StepStatus.RUNNING
+    ]
+    for step in ready:
+        variables = await variables_at(deps.store, scope, step, {})
+        await progress.start_again(step, variables)
+    if not ready and set(statuses) == set(version.flow.steps):
+        await progress.finish(await variables_at(deps.store, scope, END, {}))
+    return tuple(ready)

@@ -1,0 +1,159 @@
+"""The run that a message belongs to, and how messages about its steps are made.
+
+Everything sent is derived from what is stored: the same scope and step give the same message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain import ids
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import (
+    ActTask,
+    ComposeTask,
+    Context,
+    Envelope,
+    Message,
+    RunPins,
+    Task,
+    context_of,
+)
+from shared.domain.events import extensions
+from shared.domain.records import EventRecord, Failure, StepRecord, event_path, step_path
+from shared.domain.trace import TraceContext, parse_traceparent
+from shared.domain.version import FlowVersion
+from shared.errors import PayloadMissingError
+from shared.ports import Document, Store
+
+JSON = "application/json"
+REASON = "segue-reason"
+REASON_CODE = "segue-reason-code"
+FROM_STAGE = "segue-from-stage"
+_MAX_ATTRIBUTE = 1024  # bytes in an attribute's value, as Pub/Sub limits it
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A run in the hands of a stage: its pins, its flow version, its place in the trace."""
+
+    run: RunPins
+    version: FlowVersion
+    trace: TraceContext
+    extensions: Mapping[str, str]
+    cause: str
+
+    def hand_over(self, step: str, variables: Mapping[str, Any]) -> tuple[str, Message]:
+        """(topic, message) that starts a step."""
+        stage = self.version.flow.stage(step)
+        task: Task = ComposeTask() if stage == "compose" else ActTask()
+        return stage, self.message(step, stage, task, self._context(step, variables))
+
+    def message(self, step: str, stage: str, task: Task, context: Context) -> Message:
+        """The message that hands a step to a stage."""
+        envelope = Envelope(
+            id=ids.message_id(self.run.id, step, stage),
+            cause=self.cause,
+            run=self.run,
+            step=step,
+            context=context,
+            task=task,
+        )
+        attributes = {
+            **self.extensions,
+            "content-type": JSON,
+            "correlationid": self.run.correlation_id,
+            "traceparent": self.trace.traceparent,
+            "segue-id": envelope.id,
+            "segue-flow": self.run.flow,
+            "segue-run": self.run.id,
+            "segue-step": step,
+        }
+        return Message(envelope.encode(), attributes)
+
+    def _context(self, step: str, variables: Mapping[str, Any]) -> Context:
+        wanted = self.version.wanted(step)
+        return context_of({name: value for name, value in variables.items() if name in wanted})
+
+    def run_variables(self) -> dict[str, str]:
+        """What expressions see as `run`."""
+        return {
+            "id": self.run.id,
+            "flow": self.run.flow,
+            "correlation_id": self.run.correlation_id,
+        }
+
+
+def scope_of(envelope: Envelope, message: Message, version: FlowVersion, span_id: str) -> Scope:
+    """The scope of a stage message; its own messages are children of `span_id`."""
+    return Scope(
+        run=envelope.run,
+        version=version,
+        trace=trace_of(message, envelope.run.correlation_id).child(span_id),
+        extensions=extensions(message.attributes),
+        cause=envelope.id,
+    )
+
+
+def trace_of(message: Message, correlation_id: str) -> TraceContext:
+    """The trace a message belongs to; one without a valid traceparent starts its correlation's."""
+    sent = parse_traceparent(message.attributes.get("traceparent", ""))
+    trace_id = ids.trace_id(correlation_id)
+    return sent or TraceContext(trace_id, ids.span_id(trace_id))
+
+
+def dead_letter(message: Message, stage: str, failure: Failure) -> Message:
+    """The message as it goes to the stage's dead-letter topic: same bytes, and why."""
+    return Message(
+        message.data,
+        {
+            **message.attributes,
+            FROM_STAGE: stage,
+            REASON_CODE: failure.code,
+            REASON: failure.message.encode()[:_MAX_ATTRIBUTE].decode(errors="ignore"),
+        },
+    )
+
+
+async def variables_of(store: Store, scope: Scope, context: Context) -> dict[str, Any]:
+    """The variables a step sees: what rode along, and what is stored, read once."""
+    loaded = await load(store, scope.run, context.stored)
+    return {**context.inline, **loaded, "run": scope.run_variables()}
+
+
+async def load(store: Store, run: RunPins, names: Iterable[str]) -> dict[str, Any]:
+    """Stored variables by name: the event, and outputs of steps that succeeded."""
+    wanted = sorted(names)
+    if not wanted:
+        return {}
+    paths = [
+        event_path(run.event_key) if name == "event" else step_path(run.id, name) for name in wanted
+    ]
+    found = await store.get_many(paths)
+    pairs = zip(wanted, found, strict=True)
+    return {name: value for name, doc in pairs for value in _stored_value(name, doc)}
+
+
+def _stored_value(name: str, document: Document | None) -> list[Any]:
+    if name == "event":
+        if document is None:
+            raise PayloadMissingError("the event of the run")
+        return [EventRecord.of(document.data).read().variables()]
+    if document is None:
+        return []
+    record = StepRecord.of(document.data)
+    return [record.output] if record.status is StepStatus.SUCCEEDED else []
+
+
+async def variables_at(
+    store: Store, scope: Scope, step: str, known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The variables at a join or at END: those known on this branch, and the other branches'."""
+    wanted = scope.version.wanted_steps(step)
+    if "event" in scope.version.wanted(step):
+        wanted |= {"event"}
+    missing = wanted - known.keys()
+    loaded = await load(store, scope.run, missing)
+    return {**known, **loaded, "run": scope.run_variables()}

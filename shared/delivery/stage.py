@@ -1,0 +1,109 @@
+"""From a push request to ack, nack or bury, with one report for each attempt.
+
+The only place that decides what an error means for the message.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled, Received
+from shared.delivery.push import delivery_of
+from shared.delivery.scope import dead_letter, trace_of
+from shared.delivery.steps import RecordedFailure
+from shared.domain import ids
+from shared.domain.records import Failure
+from shared.domain.trace import parse_traceparent
+from shared.errors import MessageInvalidError, Permanent, SegueError, Transient
+from shared.ports import StageReport
+
+Handle = Callable[[Received, Deps], Awaitable[Handled]]
+Disposition = Literal["ack", "nack", "bury"]
+HTTP_STATUS: dict[Disposition, int] = {"ack": 204, "bury": 204, "nack": 503}
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    disposition: Disposition
+    outcome: str
+    failure: Failure | None = None
+    stack_trace: str | None = None
+
+
+async def receive(
+    body: bytes, deps: Deps, handle: Handle, *, request_trace: str | None = None
+) -> int:
+    """Handles one push request; the HTTP status tells Pub/Sub what to do with the message.
+
+    400 where the request is not a push at all: nothing is known that could be kept.
+    """
+    started = deps.clock.now()
+    try:
+        delivery = delivery_of(body)
+    except MessageInvalidError as error:
+        deps.telemetry.log("ERROR", str(error), stage=deps.stage.name)
+        return 400
+    received = Received(delivery, ids.span_id(delivery.message_id, deps.new_token()))
+    verdict = await _verdict(received, deps, handle)
+    deps.telemetry.report(_report(received, deps, verdict, started, request_trace))
+    return HTTP_STATUS[verdict.disposition]
+
+
+async def _verdict(received: Received, deps: Deps, handle: Handle) -> _Verdict:
+    try:
+        handled = await handle(received, deps)
+        return _Verdict("ack", handled.outcome)
+    except Transient as error:
+        return _Verdict("nack", "retry", Failure.of(error))
+    except Permanent as error:
+        return await _bury(received, deps, failure_of(error))
+    except Exception as error:  # noqa: BLE001 - a defect: Pub/Sub retries, then keeps the message
+        failure = Failure(code=type(error).__name__, message=str(error) or repr(error))
+        return _Verdict("nack", "crashed", failure, traceback.format_exc())
+
+
+async def _bury(received: Received, deps: Deps, failure: Failure) -> _Verdict:
+    letter = dead_letter(received.delivery.message, deps.stage.name, failure)
+    try:
+        await deps.bus.publish(deps.stage.dead_letter_topic, [letter])
+    except SegueError as error:
+        return _Verdict("nack", "retry", Failure.of(error))
+    return _Verdict("bury", "failed", failure)
+
+
+def failure_of(error: SegueError) -> Failure:
+    """What is told of an error; a failure recorded earlier is told as it was."""
+    return error.failure if isinstance(error, RecordedFailure) else Failure.of(error)
+
+
+def _report(
+    received: Received, deps: Deps, verdict: _Verdict, started: datetime, request: str | None
+) -> StageReport:
+    delivery = received.delivery
+    correlation = received.labels.get("correlation_id", delivery.message_id)
+    parent = parse_traceparent(delivery.message.attributes.get("traceparent", ""))
+    details = dict(received.details)
+    if verdict.stack_trace:
+        details["stack_trace"] = verdict.stack_trace
+    return StageReport(
+        stage=deps.stage.name,
+        disposition=verdict.disposition,
+        outcome=verdict.outcome,
+        trace_id=trace_of(delivery.message, correlation).trace_id,
+        span_id=received.span_id,
+        parent_span_id=parent.span_id if parent else None,
+        started_at=started,
+        duration_ms=(deps.clock.now() - started).total_seconds() * 1000,
+        labels=received.labels,
+        message_id=delivery.message_id,
+        attempt=delivery.attempt,
+        error=verdict.failure,
+        usage=received.usage,
+        request_trace=request,
+        details=details,
+    )

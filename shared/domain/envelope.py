@@ -1,0 +1,157 @@
+"""What travels between stages, and its codec.
+
+The run's context rides along, so a step in a chain reads nothing; values too large to ride are
+named instead and read from where they are stored (claim check, Hohpe & Woolf 2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from shared.domain.events import REDRIVE
+from shared.domain.model import Json, Wire
+from shared.errors import MessageInvalidError
+
+INLINE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Message:
+    """Bytes and attributes, as Pub/Sub carries them."""
+
+    data: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def redrives(self) -> int:
+        text = self.attributes.get(REDRIVE, "0")
+        return int(text) if text.isascii() and text.isdigit() else 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery of a message. `attempt` is None where the broker does not count."""
+
+    message: Message
+    message_id: str
+    published_at: datetime
+    subscription: str
+    attempt: int | None = None
+
+
+class RunPins(Wire):
+    """The run a message belongs to and what that run is pinned to."""
+
+    id: str
+    flow: str
+    version: str
+    revision: str  # of the run's document when it was opened: the precondition of its end
+    event_key: str
+    event_id: str
+    correlation_id: str
+
+
+class Context(Wire):
+    """Outputs of finished steps and the event, by variable name."""
+
+    inline: dict[str, Json] = Field(default_factory=dict)
+    stored: tuple[str, ...] = ()
+
+
+class ComposeTask(Wire):
+    """Render the step's prompt."""
+
+    kind: Literal["compose"] = "compose"
+
+
+class PromptPin(Wire):
+    """The prompt behind a model call."""
+
+    name: str
+    version: str
+    variant: str | None = None
+
+
+class ModelRequest(Wire):
+    """What the model is asked. `messages` are (role, text) with role user or model."""
+
+    model: str
+    messages: tuple[tuple[Literal["user", "model"], str], ...]
+    system: str | None = None
+    parameters: dict[str, Json] = Field(default_factory=dict)
+    output_schema: dict[str, Json] | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class GenerateTask(Wire):
+    """Ask the model. The request rides along or, where it is large, is stored under `blob`."""
+
+    kind: Literal["generate"] = "generate"
+    prompt: PromptPin
+    request: ModelRequest | None = None
+    blob: str | None = None
+
+
+class ActTask(Wire):
+    """Carry out the step's action or call."""
+
+    kind: Literal["act"] = "act"
+
+
+Task = Annotated[ComposeTask | GenerateTask | ActTask, Field(discriminator="kind")]
+
+
+class Envelope(Wire):
+    """A step handed to a stage. `id` is derived: sent twice, it is the same message."""
+
+    v: Literal[1] = 1
+    id: str
+    cause: str
+    run: RunPins
+    step: str
+    context: Context = Context()
+    task: Task
+
+    def encode(self) -> bytes:
+        return self.model_dump_json().encode()
+
+    def labels(self) -> dict[str, str]:
+        """What every log line and message about this step is labelled with."""
+        return {
+            "correlation_id": self.run.correlation_id,
+            "run_id": self.run.id,
+            "flow": self.run.flow,
+            "step": self.step,
+        }
+
+
+def decode(message: Message) -> Envelope:
+    """The envelope in a stage message. Raises MessageInvalidError."""
+    try:
+        return Envelope.model_validate_json(message.data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "message"
+        raise MessageInvalidError(f"{where}: {first['msg']}") from error
+
+
+def context_of(values: Mapping[str, Any], *, room: int = INLINE_BYTES) -> Context:
+    """A context that fits: the largest values are named, the rest ride along."""
+    sizes = {name: _size(value) for name, value in values.items()}
+    inline = dict(values)
+    stored: list[str] = []
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        if sum(sizes[other] for other in inline) <= room:
+            break
+        del inline[name]
+        stored.append(name)
+    return Context(inline=inline, stored=tuple(sorted(stored)))
+
+
+def _size(value: Any) -> int:
+    return len(Context(inline={"": value}).model_dump_json())

@@ -1,0 +1,56 @@
+"""What a model call costs: a dated price table, applied per attempt.
+
+Thinking tokens are billed as output; tokens served from a cache at their own rate.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field
+
+from shared.domain.model import Declared
+from shared.domain.records import Tokens
+
+_MILLION = 1_000_000
+
+
+class Rate(Declared):
+    """USD for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float = Field(ge=0)
+
+
+class ModelPrice(Declared):
+    """A model's rates; `long` applies to the whole call above `long_above` input tokens."""
+
+    rate: Rate
+    long_above: int | None = None
+    long: Rate | None = None
+
+
+class PriceTable(Declared):
+    """Prices as published on `as_of`."""
+
+    as_of: date
+    source: str
+    models: dict[str, ModelPrice]
+
+    def cost(self, model: str, tokens: Tokens) -> float | None:
+        """USD of one call; None where the table does not know the model."""
+        price = self._price(model)
+        if price is None:
+            return None
+        is_long = price.long is not None and tokens.input > (price.long_above or 0)
+        rate = price.long if is_long and price.long is not None else price.rate
+        fresh = max(tokens.input - tokens.cached, 0)
+        total = fresh * rate.input + tokens.cached * rate.cached + tokens.output * rate.output
+        return round(total / _MILLION, 9)
+
+    def _price(self, model: str) -> ModelPrice | None:
+        """By exact name, else by the longest name that `model` is a dated revision of."""
+        name = model.rsplit("/", 1)[-1]
+        known = [key for key in self.models if name == key or name.startswith(f"{key}-0")]
+        return self.models[max(known, key=len)] if known else None

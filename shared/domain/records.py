@@ -1,0 +1,268 @@
+"""What is kept in Firestore: the public, documented layout of runs, steps, joins and dead letters.
+
+JSON values are stored as JSON text: Firestore's own maps refuse nested arrays and index each leaf.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import PromptPin
+from shared.domain.events import Event
+from shared.domain.model import Json, Wire
+from shared.errors import SegueError
+
+
+class RunStatus(StrEnum):
+    """The state of a run."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in {self.SUCCEEDED, self.FAILED, self.CANCELLED}
+
+
+def event_path(key: str) -> str:
+    return f"events/{key}"
+
+
+def run_path(run_id: str) -> str:
+    return f"runs/{run_id}"
+
+
+def step_path(run_id: str, step: str) -> str:
+    return f"runs/{run_id}/steps/{step}"
+
+
+def join_path(run_id: str, join: str) -> str:
+    return f"runs/{run_id}/joins/{join}"
+
+
+def flow_path(version: str) -> str:
+    return f"flows/{version}"
+
+
+def dead_letter_path(letter_id: str) -> str:
+    return f"dead_letters/{letter_id}"
+
+
+def blob_path(blob_id: str) -> str:
+    return f"blobs/{blob_id}"
+
+
+class Failure(Wire):
+    """Why something failed, for people (`message`) and machines (`code`)."""
+
+    code: str
+    message: str
+    step: str | None = None
+
+    @classmethod
+    def of(cls, error: SegueError, step: str | None = None) -> Self:
+        return cls(code=error.code, message=str(error), step=step)
+
+
+class Tokens(Wire):
+    """Tokens as billed: `output` includes thoughts, `input` includes what the cache served."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+        )
+
+
+class Usage(Wire):
+    """What model calls cost. `cost_usd` is None where the price table lacks the model."""
+
+    llm_calls: int = 0
+    tokens: Tokens = Tokens()
+    cost_usd: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Usage(
+            llm_calls=self.llm_calls + other.llm_calls,
+            tokens=self.tokens + other.tokens,
+            cost_usd=(self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+        )
+
+
+class Record(Wire):
+    """A document. `document()` and `of()` are each other's inverse.
+
+    `JSON_FIELDS` hold JSON text when stored.
+    """
+
+    JSON_FIELDS: ClassVar[frozenset[str]] = frozenset()
+
+    def document(self) -> dict[str, Any]:
+        """All fields as stored."""
+        return self.fields_of(dict(self))
+
+    @classmethod
+    def fields_of(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Some fields as stored: for an update."""
+        return {name: cls._stored(name, value) for name, value in fields.items()}
+
+    @classmethod
+    def _stored(cls, name: str, value: Any) -> Any:
+        if name in cls.JSON_FIELDS:
+            return json.dumps(value, ensure_ascii=False)
+        return _plain(value)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        fields = {
+            name: json.loads(value) if name in cls.JSON_FIELDS and isinstance(value, str) else value
+            for name, value in document.items()
+        }
+        return cls.model_validate(fields)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Wire):
+        return value.model_dump()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, StrEnum) else value
+
+
+class EventRecord(Record):
+    """`events/{key}`: the event store. `runs` are the runs it opened."""
+
+    JSON_FIELDS = frozenset({"event"})
+
+    event: Json
+    type: str
+    source: str
+    correlation_id: str
+    time: datetime
+    stored_at: datetime
+    message_id: str
+    runs: list[str] = Field(default_factory=list)
+    expire_at: datetime
+
+    def read(self) -> Event:
+        return Event.model_validate(self.event)
+
+
+class RunRecord(Record):
+    """`runs/{run_id}`. `deadline` is set only while the run can still miss it."""
+
+    JSON_FIELDS = frozenset({"outputs"})
+
+    run_id: str
+    flow: str
+    flow_version: str
+    status: RunStatus = RunStatus.RUNNING
+    correlation_id: str
+    event_key: str
+    event_id: str
+    event_type: str
+    traceparent: str
+    opened_by: str  # message id of the delivery that opened it: its redelivery emits again
+    created_at: datetime
+    finished_at: datetime | None = None
+    deadline: datetime | None = None
+    outputs: Json = None
+    error: Failure | None = None
+    redrives: int = 0
+    extensions: dict[str, str] = Field(default_factory=dict)
+    expire_at: datetime
+
+
+class Attempt(Wire):
+    """One try at a step. `outcome`: running, succeeded, failed, released or lost."""
+
+    n: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: str = "running"
+    error: Failure | None = None
+    usage: Usage = Usage()
+
+
+class StepRecord(Record):
+    """`runs/{run_id}/steps/{step}`: claim, attempt ledger and result in one document."""
+
+    JSON_FIELDS = frozenset({"output"})
+
+    run_id: str
+    flow: str
+    step: str
+    stage: str
+    status: StepStatus = StepStatus.RUNNING
+    owner: str = ""
+    fence: int = 0
+    lease_until: datetime | None = None
+    message_id: str = ""
+    delivery_attempt: int | None = None
+    attempts: list[Attempt] = Field(default_factory=list)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    output: Json = None
+    error: Failure | None = None
+    answers: list[str] = Field(default_factory=list)  # kept only when no answer fitted the schema
+    prompt: PromptPin | None = None
+    model: str | None = None
+    expire_at: datetime
+
+    @property
+    def usage(self) -> Usage:
+        total = Usage()
+        for attempt in self.attempts:
+            total += attempt.usage
+        return total
+
+
+class JoinRecord(Record):
+    """`runs/{run_id}/joins/{step}`: arrivals, only ever incremented."""
+
+    arrived: int = 0
+    succeeded: int = 0
+
+
+class LetterStatus(StrEnum):
+    """Whether a dead letter still waits for a person."""
+
+    OPEN = "open"
+    REDRIVEN = "redriven"
+
+
+class DeadLetterRecord(Record):
+    """`dead_letters/{id}`: the original message with the reason it could not be processed."""
+
+    letter_id: str
+    stage: str
+    status: LetterStatus = LetterStatus.OPEN
+    error: Failure
+    attributes: dict[str, str]
+    data: bytes | None = None
+    blob: str | None = None  # where `data` is when it is too large for this document
+    size: int
+    run_id: str | None = None
+    flow: str | None = None
+    step: str | None = None
+    correlation_id: str | None = None
+    deliveries: int | None = None
+    redrives: int = 0
+    buried_at: datetime
+    expire_at: datetime

@@ -1,0 +1,93 @@
+"""Immutable versions: a prompt with its partials, and a flow with all the prompts it uses.
+
+A flow's version covers its prompts, so one pin on a run fixes everything the run will say.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field
+
+from shared.domain.expressions import names
+from shared.domain.flow import Flow, PromptStep
+from shared.domain.ids import content_hash
+from shared.domain.model import Declared, Json, Wire
+
+
+class FrontMatter(Declared):
+    """The head of a prompt file."""
+
+    description: str = Field(description="What the prompt is for, in one sentence.")
+    model: str = Field(description="Model name, e.g. gemini-2.5-flash.")
+    parameters: dict[str, Json] = Field(
+        default_factory=dict,
+        description="Generation parameters in snake_case, e.g. temperature, max_output_tokens.",
+    )
+    system: str | None = Field(None, description="System instruction; a template like the body.")
+    input: dict[str, Json] | None = Field(
+        None, description="JSON Schema of the variables that the step's `with` gives."
+    )
+    output: dict[str, Json] | None = Field(
+        None, description="JSON Schema of the answer; without it the output is {text: answer}."
+    )
+
+
+class PromptVersion(Wire):
+    """One version of a prompt, complete in itself."""
+
+    name: str
+    head: FrontMatter
+    body: str
+    partials: dict[str, str] = Field(default_factory=dict)
+
+    @cached_property
+    def version(self) -> str:
+        return content_hash(self.model_dump(mode="json", exclude={"name"}))
+
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """Variables that the prompt and its partials read."""
+        return names([self.body, self.head.system or "", *self.partials.values()])
+
+
+class FlowVersion(Wire):
+    """One version of a flow, complete in itself."""
+
+    flow: Flow
+    prompts: dict[str, PromptVersion] = Field(default_factory=dict)
+
+    @cached_property
+    def version(self) -> str:
+        return content_hash(self.declaration())
+
+    def declaration(self) -> dict[str, Any]:
+        """What is hashed and stored; `FlowVersion.model_validate` reads it back."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def prompt(self, step: str) -> PromptVersion:
+        """The prompt of a prompt step."""
+        declared = self.flow.steps[step]
+        assert isinstance(declared, PromptStep)
+        return self.prompts[declared.prompt]
+
+    def wanted(self, step: str) -> frozenset[str]:
+        """Variables that `step`, a later step or the outputs refer to: what must travel."""
+        if step in self._wanted:
+            return self._wanted[step]
+        found = names(list(self.flow.outputs.values()))
+        for name in self.flow.later(step):
+            found |= self.flow.references(name)
+            if isinstance(self.flow.steps[name], PromptStep):
+                found |= self.prompt(name).references
+        self._wanted[step] = found
+        return found
+
+    @cached_property
+    def _wanted(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def wanted_steps(self, step: str) -> frozenset[str]:
+        """Finished steps whose outputs `step` (or END) can see and something from there on uses."""
+        return self.wanted(step) & self.flow.ancestors(step)

@@ -1,0 +1,195 @@
+"""What the pipeline needs from the world, as Protocols; adapters and doubles implement them.
+
+Every method may raise the Transient errors named beside it; no port retries for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from shared.domain.actions import EmailSend, HttpRequest, SlackPost
+from shared.domain.envelope import Message, ModelRequest
+from shared.domain.model import Json
+from shared.domain.records import Failure, Tokens, Usage
+
+
+@dataclass(frozen=True)
+class Document:
+    """A stored document. `revision` changes with every write that changes it."""
+
+    path: str
+    data: Mapping[str, Any]
+    revision: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Create:
+    """Must not exist yet."""
+
+    path: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Update:
+    """Replaces the given top-level fields of a document that is still at `revision`."""
+
+    path: str
+    data: Mapping[str, Any]
+    revision: str
+
+
+@dataclass(frozen=True)
+class Put:
+    """Replaces the whole document, whatever was there."""
+
+    path: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Increment:
+    """Adds to numeric fields, creating document and fields where missing."""
+
+    path: str
+    by: Mapping[str, int]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Removes the document if it is there."""
+
+    path: str
+
+
+Condition = tuple[str, Literal["==", "<", "<=", ">", ">="], Any]
+Write = Create | Update | Put | Increment | Delete
+
+
+@dataclass(frozen=True)
+class Written:
+    """Outcome of one write: its document's revision and, for Increment, the new values."""
+
+    revision: str
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Documents of a collection, filtered, and ordered by one field."""
+
+    collection: str
+    where: tuple[Condition, ...] = ()
+    order_by: str | None = None
+    descending: bool = False
+    limit: int | None = None
+
+
+class Store(Protocol):
+    """Documents with atomic commits. Paths alternate collection and document names."""
+
+    async def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """All writes or none, in order.
+
+        Raises AlreadyExistsError or StaleError where a precondition does not hold,
+        RecordTooLargeError, StoreUnavailableError. A commit whose answer was lost may have
+        happened: preconditions make the repetition safe, and tell.
+        """
+        ...
+
+    async def get(self, path: str) -> Document | None: ...
+
+    async def get_many(self, paths: Sequence[str]) -> list[Document | None]:
+        """In the order of `paths`."""
+        ...
+
+    async def find(self, query: Query) -> list[Document]: ...
+
+
+class Bus(Protocol):
+    """Topics by stage name; `events` is the entry topic."""
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> list[str]:
+        """Message ids, once the broker has taken all. Raises BusUnavailableError."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelReply:
+    """A usable answer. `model` is the version that answered."""
+
+    text: str
+    tokens: Tokens
+    model: str
+
+
+class Model(Protocol):
+    """A language model."""
+
+    async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
+        """Answers within `seconds`. Waits out 429 and 503 as long as they allow.
+
+        Raises ModelBusyError, ModelUnreachableError, ModelMalformedError, or the Permanent
+        ModelRefusedError, ModelTruncatedError, ModelEmptyError, ModelRequestError. Errors that
+        come with an answer carry `reply`.
+        """
+        ...
+
+    def cost(self, model: str, tokens: Tokens) -> float | None:
+        """USD; None where the price is not known."""
+        ...
+
+
+class Effects(Protocol):
+    """Effects outside Google Cloud. Each may raise EffectUnavailableError, ActionFailedError."""
+
+    async def post_to_slack(self, action: SlackPost, key: str) -> Json: ...
+
+    async def send_email(self, action: EmailSend, key: str) -> Json: ...
+
+    async def request_http(self, action: HttpRequest, key: str) -> Json: ...
+
+
+class Clock(Protocol):
+    """Time. `now` is in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """One attempt of a stage at a message: what its log line says."""
+
+    stage: str
+    disposition: Literal["ack", "nack", "bury"]
+    outcome: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    started_at: datetime
+    duration_ms: float
+    labels: Mapping[str, str]
+    message_id: str
+    attempt: int | None
+    error: Failure | None = None
+    usage: Usage | None = None
+    request_trace: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Telemetry(Protocol):
+    """Where log lines go. Never raises, never blocks."""
+
+    def report(self, report: StageReport) -> None: ...
+
+    def log(
+        self, severity: str, message: str, *, trace_id: str | None = None, **fields: Any
+    ) -> None: ...

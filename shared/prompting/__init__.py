@@ -1,0 +1,1 @@
+"""Prompts and flows as typed, content-addressed objects read from `prompts/`."""

@@ -1,0 +1,110 @@
+"""Everything under `prompts/`, read once: flows with their prompts, and what is wrong with them.
+
+A file with a mistake is left out and reported; the others are served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shared.domain.flow import Flow, PromptStep
+from shared.domain.prices import PriceTable
+from shared.domain.version import FlowVersion, PromptVersion
+from shared.prompting.check import FlowCheck
+from shared.prompting.prompt_file import SUFFIX, read_prompt
+from shared.prompting.source import Problem, SourceProblems, read_yaml
+
+PARTIALS = "_partials"
+MAX_FLOW_BYTES = 900 * 1024  # a flow with its prompts is stored in one document
+
+
+@dataclass(frozen=True)
+class Library:
+    """Flows and prompts by name. `problems` name what was left out, and why."""
+
+    flows: Mapping[str, FlowVersion]
+    prompts: Mapping[str, PromptVersion]
+    problems: tuple[Problem, ...]
+
+
+def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
+    """Reads `root/templates` and `root/flows`. Never raises for what a person wrote there."""
+    problems: list[Problem] = []
+    prompts = _read_prompts(root, problems)
+    flows: dict[str, FlowVersion] = {}
+    for path in sorted((root / "flows").glob("*.yaml")):
+        try:
+            version = read_flow(path.read_text("utf-8"), _shown(root, path), prompts, calls)
+            if version.flow.flow != path.stem:
+                message = f"the flow is called {version.flow.flow!r}; name the file after it"
+                raise SourceProblems([Problem(_shown(root, path), 1, message)])
+            flows[version.flow.flow] = version
+        except SourceProblems as error:
+            problems.extend(error.problems)
+        except UnicodeDecodeError as error:
+            problems.append(Problem(_shown(root, path), 1, f"not UTF-8: {error.reason}"))
+    return Library(flows, prompts, tuple(sorted(problems)))
+
+
+def read_flow(
+    text: str,
+    file: str,
+    prompts: Mapping[str, PromptVersion],
+    calls: frozenset[str] | None = None,
+) -> FlowVersion:
+    """One checked flow with the prompts it uses. Raises SourceProblems."""
+    source = read_yaml(text, file)
+    if not isinstance(source.data, dict):
+        raise SourceProblems([Problem(file, 1, "a flow file is a mapping with flow, on and steps")])
+    try:
+        flow = Flow.model_validate(source.data)
+    except ValidationError as error:
+        raise SourceProblems(source.problems(error)) from error
+    problems = FlowCheck(source, flow, prompts, calls).problems()
+    if problems:
+        raise SourceProblems(problems)
+    used = {step.prompt for step in flow.steps.values() if isinstance(step, PromptStep)}
+    version = FlowVersion(flow=flow, prompts={name: prompts[name] for name in sorted(used)})
+    if len(version.model_dump_json(by_alias=True).encode()) > MAX_FLOW_BYTES:
+        message = "the flow and its prompts are over 900 KiB together; split the flow"
+        raise SourceProblems([Problem(file, 1, message)])
+    return version
+
+
+def read_prices(root: Path) -> PriceTable:
+    """`root/prices.yaml`. Raises SourceProblems."""
+    path = root / "prices.yaml"
+    source = read_yaml(path.read_text("utf-8"), _shown(root, path))
+    try:
+        return PriceTable.model_validate(source.data)
+    except ValidationError as error:
+        raise SourceProblems(source.problems(error)) from error
+
+
+def _read_prompts(root: Path, problems: list[Problem]) -> dict[str, PromptVersion]:
+    templates = root / "templates"
+    texts: dict[str, str] = {}
+    for path in sorted(templates.rglob(f"*{SUFFIX}")):
+        try:
+            texts[path.relative_to(templates).as_posix()] = path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            problems.append(Problem(_shown(root, path), 1, f"not UTF-8: {error.reason}"))
+    partials = {name: text for name, text in texts.items() if name.startswith(f"{PARTIALS}/")}
+    prompts: dict[str, PromptVersion] = {}
+    for file, text in texts.items():
+        if file in partials:
+            continue
+        name = file.removesuffix(SUFFIX)
+        try:
+            prompts[name] = read_prompt(name, text, _shown(root, templates / file), partials)
+        except SourceProblems as error:
+            problems.extend(error.problems)
+    return prompts
+
+
+def _shown(root: Path, path: Path) -> str:
+    return (Path(root.name) / path.relative_to(root)).as_posix()

@@ -1,0 +1,69 @@
+"""The flow versions a stage can serve: today's from the bundle, pinned ones from the store.
+
+Route stores a version before it opens the first run of it, so that a run outlives its deployment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from shared.domain.records import flow_path
+from shared.domain.version import FlowVersion
+from shared.errors import AlreadyExistsError, VersionMissingError
+from shared.ports import Create, Store
+from shared.prompting.library import Library
+
+_KEPT = 64  # pinned versions of earlier deployments held in memory
+
+
+class FlowVersions:
+    """Cached per instance. `read` gives the library as it is now."""
+
+    def __init__(self, read: Callable[[], Library], store: Store) -> None:
+        self._read = read
+        self._store = store
+        self._stored: set[str] = set()
+        self._pinned: OrderedDict[str, FlowVersion] = OrderedDict()
+
+    def library(self) -> Library:
+        return self._read()
+
+    def current(self) -> Mapping[str, FlowVersion]:
+        """Today's flows by name."""
+        return self._read().flows
+
+    async def pinned(self, flow: str, version: str) -> FlowVersion:
+        """A version of a flow. Raises VersionMissingError where nobody has it."""
+        current = self.current().get(flow)
+        if current is not None and current.version == version:
+            return current
+        if version not in self._pinned:
+            self._keep(version, await self._load(flow, version))
+        self._pinned.move_to_end(version)
+        return self._pinned[version]
+
+    async def _load(self, flow: str, version: str) -> FlowVersion:
+        found = await self._store.get(flow_path(version))
+        if found is None:
+            raise VersionMissingError(f"flow {flow!r}, version {version}")
+        return FlowVersion.model_validate_json(found.data["declaration"])
+
+    def _keep(self, version: str, loaded: FlowVersion) -> None:
+        self._pinned[version] = loaded
+        if len(self._pinned) > _KEPT:
+            self._pinned.popitem(last=False)
+
+    async def ensure_stored(self, version: FlowVersion, **about: Any) -> None:
+        """Stores a version on first use by this instance; harmless where another has."""
+        if version.version in self._stored:
+            return
+        declaration = json.dumps(version.declaration(), ensure_ascii=False)
+        document = {"flow": version.flow.flow, "declaration": declaration, **about}
+        with suppress(AlreadyExistsError):  # the usual case after the first instance
+            await self._store.commit([Create(flow_path(version.version), document)])
+        self._stored.add(version.version)
+        self._keep(version.version, version)

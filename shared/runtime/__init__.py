@@ -1,0 +1,1 @@
+"""The process edge: settings, log lines, composition root and HTTP entry."""

@@ -1,0 +1,31 @@
+"""Between functions-framework and the stages: an HTTP request in, an HTTP answer out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from shared.delivery.stage import Handle, receive
+from shared.runtime.container import deps_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_TRACE_HEADER = "x-cloud-trace-context"
+
+
+async def serve(stage: str, handle: Handle, request: Request) -> Response:
+    """Answers a Pub/Sub push request of a stage."""
+    status = await receive(
+        await request.body(), deps_of(stage), handle, request_trace=_request_trace(request)
+    )
+    return Response(status_code=status)
+
+
+def _request_trace(request: Request) -> str | None:
+    """The platform's own trace of this request; the run's trace comes with the message."""
+    header = request.headers.get(_TRACE_HEADER) or request.headers.get("traceparent", "")
+    parts = header.replace("-", "/").split("/")
+    candidates = [part for part in parts if len(part) == 32]
+    return candidates[0] if candidates else None

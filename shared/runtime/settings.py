@@ -1,0 +1,96 @@
+"""Every environment variable Segue reads, typed, checked once, all problems told together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.domain.webhooks import Gate
+from shared.errors import SettingsInvalidError
+
+ROOT = Path(__file__).resolve().parents[2]  # of the repository or of the bundle
+LOCAL_PROJECT = "segue-local"
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_several)]
+
+
+class Settings(BaseSettings):
+    """Names are those of the environment; `SEGUE_*` are ours, the others Google's clients'."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    project: str = Field(LOCAL_PROJECT, validation_alias="GOOGLE_CLOUD_PROJECT")
+    location: str = Field("global", validation_alias="GOOGLE_CLOUD_LOCATION")
+    pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
+    firestore_emulator: str | None = Field(None, validation_alias="FIRESTORE_EMULATOR_HOST")
+    vertex_base_url: str | None = Field(None, validation_alias="GOOGLE_VERTEX_BASE_URL")
+    gemini_api_key: SecretStr | None = Field(None, validation_alias="GEMINI_API_KEY")
+
+    prefix: str = Field("segue", pattern=r"^[a-z][a-z0-9-]{0,30}$", validation_alias="SEGUE_PREFIX")
+    database: str = Field("(default)", validation_alias="SEGUE_DATABASE")
+    model: Literal["auto", "vertex", "gemini"] = Field("auto", validation_alias="SEGUE_MODEL")
+    retention_days: float = Field(30, gt=0, le=3650, validation_alias="SEGUE_RETENTION_DAYS")
+    prompts: Path = Field(ROOT / "prompts", validation_alias="SEGUE_PROMPTS")
+    reload: bool = Field(False, validation_alias="SEGUE_RELOAD")
+
+    ingest_token: SecretStr | None = Field(None, validation_alias="SEGUE_INGEST_TOKEN")
+    ingest_open: bool = Field(False, validation_alias="SEGUE_INGEST_OPEN")
+    hook_secrets: dict[str, Secrets] = Field(
+        default_factory=dict, validation_alias="SEGUE_HOOK_SECRETS"
+    )
+
+    slack_token: SecretStr | None = Field(None, validation_alias="SEGUE_SLACK_TOKEN")
+    slack_base_url: str = Field("https://slack.com/api", validation_alias="SEGUE_SLACK_BASE_URL")
+    smtp_url: SecretStr | None = Field(None, validation_alias="SEGUE_SMTP_URL")
+    email_from: str | None = Field(None, validation_alias="SEGUE_EMAIL_FROM")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the pipeline runs against emulators."""
+        return self.pubsub_emulator is not None or self.firestore_emulator is not None
+
+    @property
+    def uses_api_key(self) -> bool:
+        """Gemini API rather than Vertex: asked for, or the only credential a local run has."""
+        if self.model == "auto":
+            return self.gemini_api_key is not None
+        return self.model == "gemini"
+
+    def gate(self) -> Gate:
+        """Who may send events over HTTP."""
+        return Gate(
+            token=self.ingest_token.get_secret_value() if self.ingest_token else None,
+            open=self.ingest_open,
+            hook_secrets={
+                source: tuple(secret.get_secret_value() for secret in secrets)
+                for source, secrets in self.hook_secrets.items()
+            },
+        )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings. Raises SettingsInvalidError naming every variable that is wrong."""
+    try:
+        return Settings()
+    except (ValidationError, ValueError) as error:
+        raise SettingsInvalidError(_told(error)) from error
+
+
+def _told(error: ValueError) -> str:
+    """Names and reasons, never the values: some of them are secrets."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_input=False)
+    )

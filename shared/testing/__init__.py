@@ -1,0 +1,1 @@
+"""In-memory ports and seeded faults: public doubles, left out of bundles."""
