@@ -10,7 +10,7 @@ from pathlib import Path
 from emulator.demo import demo
 from emulator.engine import EngineError
 from emulator.foreground import run_until_stopped
-from shared.cli.output import err, safe
+from shared.cli.output import complain, safe
 from shared.cli.state import STATE_DIR
 from shared.errors import SegueError
 
@@ -32,7 +32,7 @@ def main() -> int:
             run_until_stopped(Path(STATE_DIR), port=given.port, isolated=given.isolated)
         )
     except (EngineError, SegueError, OSError) as error:
-        err.print(f"[bold red]error:[/] {safe(error)}")
+        complain(f"[bold red]error:[/] {safe(error)}")
         return 1
 
 

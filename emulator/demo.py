@@ -1,4 +1,4 @@
-"""`make demo`: starts everything, publishes one ticket, shows its run live, leaves nothing running."""
+"""`make demo`: starts everything, publishes a ticket, shows its run live, stops everything."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
 from emulator.foreground import tail
 from emulator.system import LocalSystem, Options
-from shared.cli.output import err, out, safe
+from shared.cli.output import LiveView, complain, out, safe, say
 from shared.cli.sending import Draft, send
 from shared.cli.state import State
 from shared.cli.traces import Entry, read_entries, story, waterfall
@@ -41,17 +40,17 @@ async def demo() -> int:
     mail: list[dict[str, Any]] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="segue-demo-") as folder:
-        out.print("[bold]Segue[/] starts a whole event pipeline on this machine:")
+        say("[bold]Segue[/] starts a whole event pipeline on this machine:")
         options = Options(
             directory=Path(folder),
-            on_step=lambda step: out.print(f"  [green]✓[/] {safe(step)}"),
+            on_step=lambda step: say(f"  [green]✓[/] {safe(step)}"),
             on_item=mail.append,
         )
         async with LocalSystem(options) as state:
-            out.print(f"  [green]✓[/] ready after {time.monotonic() - started:.1f} s\n")
+            say(f"  [green]✓[/] ready after {time.monotonic() - started:.1f} s\n")
             progress = await _publish_and_watch(state)
             _show_what_happened(progress, mail, Path(state.log))
-    out.print("\n[dim]everything is stopped again[/]")
+    say("\n[dim]everything is stopped again[/]")
     _show_next()
     return 0 if progress.succeeded else 1
 
@@ -61,8 +60,8 @@ async def _publish_and_watch(state: State) -> Progress:
     settings.cache_clear()
     deps = build_deps("route", settings())
     event = await send(Draft(EVENT_TYPE, SAMPLE.read_bytes()), deps)
-    out.print(f"published [bold]{event.type}[/] to topic segue-events, id {safe(event.id)}")
-    out.print(f'  [dim]"{safe(_body(event))}"[/]\n')
+    say(f"published [bold]{event.type}[/] to topic segue-events, id {safe(event.id)}")
+    say(f'  [dim]"{safe(_body(event))}"[/]\n')
     return await _watch(event, deps, Path(state.log))
 
 
@@ -74,10 +73,10 @@ async def _watch(event: Event, deps: Deps, log: Path) -> Progress:
     seen: Counter[str] = Counter()
     watching = asyncio.create_task(_count_stages(log, seen))
     progress = Progress()
-    with Live(console=out, auto_refresh=False) as live:
-        async for progress in follow(event.key, event.correlation_id, deps, seconds=_LIMIT):
-            if out.is_terminal or progress.is_over:
-                live.update(_picture(seen, progress), refresh=True)
+    shown = LiveView()
+    async for progress in follow(event.key, event.correlation_id, deps, seconds=_LIMIT):
+        shown.show(_picture(seen, progress))
+    shown.close()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     return progress
@@ -102,15 +101,18 @@ def _picture(seen: Counter[str], progress: Progress) -> RenderableType:
 
 def _show_what_happened(progress: Progress, mail: list[dict[str, Any]], log: Path) -> None:
     if not progress.succeeded:
-        err.print("[bold red]the sample run did not succeed[/]")
+        complain("[bold red]the sample run did not succeed[/]")
         _show_errors(read_entries(log))
         return
     for item in mail:
+        out.print()
         text = f"to {item.get('to')}\n\n{str(item.get('text', '')).strip()}"
         title = f"mail in the local sink: {item.get('subject')}"
-        out.print(Panel(Text(text), title=Text(title), border_style="magenta", width=min(out.width, 100)))
+        out.print(
+            Panel(Text(text), title=Text(title), border_style="magenta", width=min(out.width, 100))
+        )
     correlation = (progress.runs or [{}])[0].get("correlation_id", "")
-    out.print(f"\nthe same as one story, [bold]segue trace {safe(correlation)}[/]:")
+    say(f"\nthe same as one story, [bold]segue trace {safe(correlation)}[/]:")
     out.print(waterfall(story(read_entries(log), correlation)))
 
 
@@ -118,16 +120,16 @@ def _show_errors(entries: Any) -> None:
     for entry in entries:
         assert isinstance(entry, Entry)
         if entry.line.get("error"):
-            err.print(f"  {entry.line['stage']}: {safe(entry.line['error']['message'])}")
+            complain(f"  {entry.line['stage']}: {safe(entry.line['error']['message'])}")
 
 
 def _show_next() -> None:
-    out.print("\nlook further:")
+    say("\nlook further:")
     for command, what in (
         ("make up", "keep it running; then, in another terminal with .venv/bin on the PATH:"),
-        ("segue publish joke.requested --data '{\"topic\": \"pirates\"}' --wait", ""),
+        ('segue publish joke.requested --data \'{"topic": "pirates"}\' --wait', ""),
         ("segue runs", "what has run"),
         ("segue show RUN", "one run, with every answer, token and cent"),
         ("segue flows list", "what starts on which event"),
     ):
-        out.print(f"  [bold]{safe(command)}[/]  [dim]{what}[/]")
+        say(f"  [bold]{safe(command)}[/]  [dim]{what}[/]")

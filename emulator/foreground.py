@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.system import LocalSystem, Options
-from shared.cli.output import money, out, safe
+from shared.cli.output import money, out, safe, say
 from shared.cli.state import State
 from shared.cli.traces import Entry, entry_of
 
@@ -25,7 +25,7 @@ async def run_until_stopped(directory: Path, *, port: int, isolated: bool) -> in
         directory=directory,
         isolated=isolated,
         gateway_port=port,
-        on_step=lambda step: out.print(f"  [dim]{safe(step)}[/]"),
+        on_step=lambda step: say(f"  [dim]{safe(step)}[/]"),
         on_item=show_item,
     )
     with _signals(stop):
@@ -35,7 +35,7 @@ async def run_until_stopped(directory: Path, *, port: int, isolated: bool) -> in
             await stop.wait()
             lines.cancel()
             await asyncio.gather(lines, return_exceptions=True)
-            out.print("stopping …", style="dim")
+            say("stopping …", style="dim")
     return 0
 
 
@@ -53,21 +53,21 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
 def show_addresses(state: State) -> None:
     """Where everything is, and what to do next."""
-    out.print("[bold green]Segue is up[/]")
-    out.print(f"  events     POST {state.urls['ingest']}/events, or topic segue-events")
-    out.print(f"  webhooks   POST {state.urls['ingest']}/hooks/<source>")
-    out.print(f"  mail+slack {state.urls['sink']}/outbox")
+    say("[bold green]Segue is up[/]")
+    say(f"  events     POST {state.urls['ingest']}/events, or topic segue-events")
+    say(f"  webhooks   POST {state.urls['ingest']}/hooks/<source>")
+    say(f"  mail+slack {state.urls['sink']}/outbox")
     if "model" in state.urls:
-        out.print(f"  model      stand-in at {state.urls['model']}")
-    out.print('  clients    eval "$(segue env)"')
-    out.print("  try        segue publish joke.requested --data '{\"topic\": \"pirates\"}' --wait")
+        say(f"  model      stand-in at {state.urls['model']}")
+    say('  clients    eval "$(segue env)"')
+    say('  try        segue publish joke.requested --data \'{"topic": "pirates"}\' --wait')
 
 
 def show_item(item: dict[str, Any]) -> None:
     """One line for what reached the sink."""
     to = item.get("to") or item.get("channel") or item.get("path") or ""
     about = item.get("subject") or item.get("text") or ""
-    out.print(f"  [magenta]✉[/] {safe(item['kind'])} to {safe(to)}: {safe(str(about)[:100])}")
+    say(f"  [magenta]✉[/] {safe(item['kind'])} to {safe(to)}: {safe(str(about)[:100])}")
 
 
 async def _print_lines(log: Path) -> None:

@@ -10,34 +10,57 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import functions_framework
 import uvicorn
-from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.delivery import crashpoints
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
 
 
-def build() -> Starlette:
-    """The stages, mounted under their names."""
-    mounts = [
-        Mount(f"/{stage}", app=functions_framework.create_app(stage, str(_main(stage))))  # type: ignore[no-untyped-call]
-        for stage in read_stages().stages
-    ]
-    return Starlette(routes=[Route("/healthz", _healthy), *mounts])
+class Host:
+    """The ASGI application: `/<stage>/...` goes to that stage's own application as `/...`.
+
+    Not a Starlette mount: that would redirect `/<stage>` to `/<stage>/`, and every redirected push
+    is a delivery of its own.
+    """
+
+    def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
+        self._apps = apps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._apps["ingest"](scope, receive, send)  # any of them takes part in lifespan
+            return
+        stage, _, rest = scope["path"].lstrip("/").partition("/")
+        if stage not in self._apps:
+            healthy = stage == "healthz"
+            answer = PlainTextResponse(
+                "ok" if healthy else "no such stage", 200 if healthy else 404
+            )
+            await answer(scope, receive, send)
+            return
+        own = {**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode()}
+        await self._apps[stage](own, receive, send)
+
+
+def build() -> Host:
+    """All stages of the table, each as functions-framework serves it."""
+    return Host(
+        {
+            stage: functions_framework.create_app(stage, str(_main(stage)))  # type: ignore[no-untyped-call]
+            for stage in read_stages().stages
+        }
+    )
 
 
 def _main(stage: str) -> Path:
     return ROOT / "functions" / stage / "main.py"
-
-
-async def _healthy(_request: object) -> PlainTextResponse:
-    return PlainTextResponse("ok")
 
 
 def _arm_crash_points(folder: Path) -> None:

@@ -50,7 +50,7 @@ def plan_isolated(environment: Mapping[str, str], bundles: Path) -> list[HostPla
 
 
 def _isolated(stage: str, environment: Mapping[str, str], bundles: Path) -> HostPlan:
-    bundle = build_bundle(stage, bundles / stage)
+    bundle = build_bundle(stage, bundles.resolve() / stage)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = (

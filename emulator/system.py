@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from emulator.standin.rule_file import load
 from emulator.topology import topology
 from shared.cli.state import State, remove_state, write_state
 from shared.runtime.settings import LOCAL_PROJECT
-from shared.runtime.stage_table import read_stages
+from shared.runtime.stage_table import StageTable, read_stages
 
 RULES = Path(__file__).parent / "standin" / "rules.yaml"
 _REAL_MODEL = ("GEMINI_API_KEY", "SEGUE_MODEL")
@@ -49,6 +50,7 @@ class Options:
     latency_ms: float = 0.0
     prompts: Path | None = None
     extra_environment: Mapping[str, str] | None = None
+    table: StageTable = field(default_factory=read_stages)  # what Pub/Sub is set up from
     on_step: Callable[[str], None] = lambda _step: None
     on_item: Callable[[dict[str, Any]], None] | None = None
 
@@ -80,7 +82,9 @@ class LocalSystem:
     async def _start(self) -> State:
         say = self._options.on_step
         logs = self._options.directory / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        for leftover in (logs, self._options.directory / "outbox"):  # of an earlier run
+            shutil.rmtree(leftover, ignore_errors=True)
+        logs.mkdir(parents=True)
         engine, described = await self._engine(logs)
         say(described)
         environment, urls = await self._neighbours(engine)
@@ -146,7 +150,7 @@ class LocalSystem:
     async def _subscribe(self, environment: Mapping[str, str], base_url: str) -> None:
         os.environ["PUBSUB_EMULATOR_HOST"] = environment["PUBSUB_EMULATOR_HOST"]
         project = environment["GOOGLE_CLOUD_PROJECT"]
-        table = read_stages()
+        table = self._options.table
         await provision(topology(table, base_url), project)
         ticking = asyncio.create_task(self._tick(f"projects/{project}/topics/{table.prefix}-sweep"))
         self._stack.push_async_callback(_cancelled(ticking))

@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.bury.handler import handle
-from shared.runtime.entry import serve
+from shared.runtime.entry import server
+
+serve = server("bury", handle)
 
 
 @functions_framework.aio.http
 async def bury(request: Request) -> Response:
     """Answers one Pub/Sub push request."""
-    return await serve("bury", handle, request)
+    return await serve(request)

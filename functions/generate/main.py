@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.generate.handler import handle
-from shared.runtime.entry import serve
+from shared.runtime.entry import server
+
+serve = server("generate", handle)
 
 
 @functions_framework.aio.http
 async def generate(request: Request) -> Response:
     """Answers one Pub/Sub push request."""
-    return await serve("generate", handle, request)
+    return await serve(request)

@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from functions.ingest import handler
-from shared.runtime.container import deps_of
+from shared.runtime.container import deps_of, preload
+
+preload("ingest")
 
 
 @functions_framework.aio.http

@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.route.handler import handle
-from shared.runtime.entry import serve
+from shared.runtime.entry import server
+
+serve = server("route", handle)
 
 
 @functions_framework.aio.http
 async def route(request: Request) -> Response:
     """Answers one Pub/Sub push request."""
-    return await serve("route", handle, request)
+    return await serve(request)

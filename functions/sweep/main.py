@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.sweep.handler import handle
-from shared.runtime.entry import serve
+from shared.runtime.entry import server
+
+serve = server("sweep", handle)
 
 
 @functions_framework.aio.http
 async def sweep(request: Request) -> Response:
     """Answers one Pub/Sub push request."""
-    return await serve("sweep", handle, request)
+    return await serve(request)

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from shared.cli import commands_flows, commands_letters, commands_local, commands_runs
-from shared.cli.output import err, safe
+from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _fail(error: SegueError, code: int) -> None:
-    err.print(f"[bold red]error:[/] {safe(error)}")
+    complain(f"[bold red]error:[/] {safe(error)}")
     sys.exit(code)
 
 

@@ -8,21 +8,28 @@ import typer
 from rich.syntax import Syntax
 from rich.table import Table
 
-from shared.cli.output import err, out, print_json, safe
+from shared.cli.output import complain, out, print_json, safe, say
 from shared.cli.world import library
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import NotFoundError
 from shared.prompting.library import Library
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-flows = typer.Typer(help="Declared flows.", no_args_is_help=True)
-prompts = typer.Typer(help="Versioned prompts.", no_args_is_help=True)
+flows = typer.Typer(help="Declared flows.", invoke_without_command=True)
+prompts = typer.Typer(help="Versioned prompts.", invoke_without_command=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(flows, name="flows")
     app.add_typer(prompts, name="prompts")
+
+
+@flows.callback()
+def _flows(context: typer.Context) -> None:
+    """Listing is what a bare `flows` means."""
+    if context.invoked_subcommand is None:
+        list_flows()
 
 
 @flows.command("check")
@@ -33,9 +40,9 @@ def check(*, as_json: AsJson = False) -> None:
         print_json([vars(problem) for problem in found.problems])
     else:
         for problem in found.problems:
-            err.print(f"[bold]{safe(problem.file)}:{problem.line}[/]: {safe(problem.message)}")
+            complain(f"[bold]{safe(problem.file)}:{problem.line}[/]: {safe(problem.message)}")
         style = "red" if found.problems else "green"
-        out.print(
+        say(
             f"[{style}]{len(found.problems)} problems[/] in what was read;"
             f" {len(found.flows)} flows and {len(found.prompts)} prompts are sound"
         )
@@ -56,6 +63,13 @@ def list_flows(*, as_json: AsJson = False) -> None:
         steps = " ".join(flow.steps)
         table.add_row(flow.flow, version.version, flow.on.event, steps, safe(flow.description))
     out.print(table)
+
+
+@prompts.callback()
+def _prompts(context: typer.Context) -> None:
+    """Listing is what a bare `prompts` means."""
+    if context.invoked_subcommand is None:
+        list_prompts()
 
 
 @prompts.command("list")
@@ -85,18 +99,18 @@ def show_prompt(
     if as_json:
         print_json({**_prompt(found), "body": found.body, "partials": found.partials})
         return
-    out.print(f"[bold]{safe(found.name)}[/] [dim]{found.version}[/]  {safe(found.head.model)}")
-    out.print(safe(found.head.description), style="dim")
+    say(f"[bold]{safe(found.name)}[/] [dim]{found.version}[/]  {safe(found.head.model)}")
+    say(safe(found.head.description), style="dim")
     out.print(Syntax(found.body.strip(), "jinja", word_wrap=True, background_color="default"))
     for partial, text in found.partials.items():
-        out.print(f"[dim]{safe(partial)}[/]\n{safe(text.strip())}")
+        say(f"[dim]{safe(partial)}[/]\n{safe(text.strip())}")
 
 
 def _sound() -> Library:
     """The library; what is wrong with it is said, and does not hide the rest."""
     found = library()
     for problem in found.problems:
-        err.print(f"[yellow]left out:[/] {safe(problem)}")
+        complain(f"[yellow]left out:[/] {safe(problem)}")
     return found
 
 

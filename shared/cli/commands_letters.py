@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from shared.cli.output import out, print_json, safe, status
+from shared.cli.output import out, print_json, safe, say, status
 from shared.cli.world import connect
 from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
@@ -19,12 +19,19 @@ from shared.ports import Condition, Query
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _OPEN: tuple[Condition, ...] = (("status", "==", LetterStatus.OPEN.value),)
-letters = typer.Typer(help="Messages that could not be processed.", no_args_is_help=True)
+letters = typer.Typer(help="Messages that could not be processed.", invoke_without_command=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(letters, name="dead-letters")
+
+
+@letters.callback()
+def _letters(context: typer.Context) -> None:
+    """Listing is what a bare `dead-letters` means."""
+    if context.invoked_subcommand is None:
+        list_letters()
 
 
 @letters.command("list")
@@ -40,7 +47,7 @@ def list_letters(
     elif found:
         out.print(_table(found))
     else:
-        out.print("no dead letters", style="dim")
+        say("no dead letters", style="dim")
 
 
 async def _letters(*, all_of_them: bool) -> list[DeadLetterRecord]:
@@ -60,15 +67,15 @@ def show_letter(
     if as_json:
         print_json({**_public(letter), "data": data.decode(errors="backslashreplace")})
         return
-    out.print(f"{status(letter.status.value)}  [bold]{letter.letter_id}[/]")
-    out.print(f"  stage   {safe(letter.stage)}")
-    out.print(f"  reason  [red]{safe(letter.error.code)}[/] {safe(letter.error.message)}")
-    out.print(f"  run     {safe(letter.run_id or '-')}  step {safe(letter.step or '-')}")
+    say(f"{status(letter.status.value)}  [bold]{letter.letter_id}[/]")
+    say(f"  stage   {safe(letter.stage)}")
+    say(f"  reason  [red]{safe(letter.error.code)}[/] {safe(letter.error.message)}")
+    say(f"  run     {safe(letter.run_id or '-')}  step {safe(letter.step or '-')}")
     for name, text in sorted(letter.attributes.items()):
-        out.print(f"  [dim]{safe(name)}[/] {safe(text)}")
+        say(f"  [dim]{safe(name)}[/] {safe(text)}")
     shown = data[:2000].decode(errors="backslashreplace")
-    out.print(f"  [dim]{letter.size} bytes{', the first 2000' if len(data) > 2000 else ''}[/]")
-    out.print(safe(shown))
+    say(f"  [dim]{letter.size} bytes{', the first 2000' if len(data) > 2000 else ''}[/]")
+    say(safe(shown))
 
 
 async def _letter(letter_id: str) -> tuple[DeadLetterRecord, bytes]:
@@ -103,7 +110,7 @@ def redrive_letters(
         return
     for item in redriven:
         what = f"run {item.run_id}: {', '.join(item.steps)}" if item.steps else "its message"
-        out.print(f"[green]sent again[/] {safe(item.letter_id)}  [dim]{safe(what)}[/]")
+        say(f"[green]sent again[/] {safe(item.letter_id)}  [dim]{safe(what)}[/]")
 
 
 async def _redrive(letter_ids: list[str], *, every: bool, repin: bool) -> list[Redriven]:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from shared.cli.output import err, out, print_json, safe
+from shared.cli.output import complain, print_json, safe, say
 from shared.cli.state import STATE_DIR, State, read_state
 from shared.cli.world import NothingRunningError
 from shared.errors import UsageError
@@ -75,9 +75,9 @@ def _detached(command: list[str]) -> None:
             start_new_session=True,
         )
     state = _wait_until_up(process, log)
-    out.print(f"running in the background, pid {state.pid}; stop it with [bold]segue down[/]")
+    say(f"running in the background, pid {state.pid}; stop it with [bold]segue down[/]")
     for name, url in state.urls.items():
-        out.print(f"  {name:<8} {url}")
+        say(f"  {name:<8} {url}")
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> State:
@@ -87,11 +87,11 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> State:
         if state is not None:
             return state
         if process.poll() is not None:
-            err.print(safe(log.read_text("utf-8", errors="replace").strip()))
+            complain(safe(log.read_text("utf-8", errors="replace").strip()))
             raise typer.Exit(1)
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGTERM)
-    err.print(f"not ready after {_START_LIMIT:.0f} s; see {log}")
+    complain(f"not ready after {_START_LIMIT:.0f} s; see {log}")
     raise typer.Exit(1)
 
 
@@ -104,10 +104,10 @@ def down() -> None:
     deadline = time.monotonic() + _STOP_LIMIT
     while read_state(STATE_DIR) is not None:
         if time.monotonic() > deadline:
-            err.print(f"pid {state.pid} has not stopped after {_STOP_LIMIT:.0f} s")
+            complain(f"pid {state.pid} has not stopped after {_STOP_LIMIT:.0f} s")
             raise typer.Exit(1)
         time.sleep(0.05)
-    out.print("stopped")
+    say("stopped")
 
 
 def env(*, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:

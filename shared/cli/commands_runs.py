@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from shared.cli.output import err, out, print_json, safe
+from shared.cli.output import LiveView, complain, out, print_json, safe, say
 from shared.cli.report import report_of, summary_of
 from shared.cli.sending import Draft, read_data, send
 from shared.cli.state import STATE_DIR, read_state
@@ -71,29 +71,29 @@ async def _publish(draft: Draft, *, wait: bool, limit: float, as_json: bool) -> 
         if as_json:
             print_json(about)
         else:
-            out.print(f"published {safe(event.type)} [bold]{safe(event.id)}[/]")
-            out.print(f"  segue trace {safe(event.correlation_id)}", style="dim")
+            say(f"published {safe(event.type)} [bold]{safe(event.id)}[/]")
+            say(f"  segue trace {safe(event.correlation_id)}", style="dim")
         return None
     progress = await _watch(event, deps, limit, quiet=as_json)
     if as_json:
         print_json({**about, "runs": progress.runs or [], "error": _trouble(progress, event)})
     elif (trouble := _trouble(progress, event)) is not None:
-        err.print(f"[bold red]error:[/] {safe(trouble)}")
+        complain(f"[bold red]error:[/] {safe(trouble)}")
     return progress
 
 
 async def _watch(event: Event, deps: Deps, limit: float, *, quiet: bool) -> Progress:
+    shown = None if quiet else LiveView()
     progress = Progress()
-    with Live(console=out, refresh_per_second=8, transient=False, auto_refresh=False) as live:
-        async for progress in follow(event.key, event.correlation_id, deps, seconds=limit):
-            if not quiet and (out.is_terminal or progress.is_over):
-                live.update(_progress_view(progress), refresh=True)
+    async for progress in follow(event.key, event.correlation_id, deps, seconds=limit):
+        if shown is not None:
+            shown.show(_progress_view(progress))
+    if shown is not None:
+        shown.close()
     return progress
 
 
-def _progress_view(progress: Progress) -> Any:
-    from rich.console import Group  # noqa: PLC0415 - only a view needs it
-
+def _progress_view(progress: Progress) -> RenderableType:
     if progress.runs is None:
         return Text("waiting for the event to be routed …", style="dim")
     return Group(*(run_view(run) for run in progress.runs))
@@ -128,7 +128,7 @@ def runs(
     elif found:
         out.print(runs_view(found))
     else:
-        out.print("no runs", style="dim")
+        say("no runs", style="dim")
 
 
 async def _runs(
@@ -175,7 +175,7 @@ def trace(
         print_json([entry.public() for entry in entries])
         return
     labels = entries[0].labels
-    out.print(f"correlation id [bold]{safe(labels['correlation_id'])}[/]")
+    say(f"correlation id [bold]{safe(labels['correlation_id'])}[/]")
     out.print(waterfall(entries))
 
 

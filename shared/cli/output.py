@@ -9,7 +9,8 @@ import json
 import sys
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.markup import escape
 
 STATUS_STYLE = {
@@ -33,8 +34,41 @@ STATUS_MARK = {
     "cancelled": "✗",
 }
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_PIPE_WIDTH = 160  # a pipe has no width of its own; ids and sentences should stay whole
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False)
+
+
+def say(markup: str, *, style: str = "none") -> None:
+    """A line of markup, left whole: a pipe or a narrow terminal must not cut ids in two."""
+    out.print(markup, style=style, soft_wrap=True)
+
+
+def complain(markup: str) -> None:
+    """A line on stderr."""
+    err.print(markup, soft_wrap=True)
+
+
+class LiveView:
+    """A picture that is redrawn on a terminal, and printed once, at the end, in a pipe."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=out, auto_refresh=False) if out.is_terminal else None
+        self._last: RenderableType | None = None
+        if self._live is not None:
+            self._live.start()
+
+    def show(self, picture: RenderableType) -> None:
+        self._last = picture
+        if self._live is not None:
+            self._live.update(picture, refresh=True)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+        elif self._last is not None:
+            out.print(self._last)
 
 
 def print_json(value: Any) -> None:

@@ -20,7 +20,7 @@ from shared.cli.output import money, safe
 _LABELS = "logging.googleapis.com/labels"
 _TRACE = "logging.googleapis.com/trace"
 _SPAN = "logging.googleapis.com/spanId"
-_WIDTH = 40  # characters of the waterfall
+_WIDTH = 24  # characters of the waterfall
 _STYLE = {"ack": "green", "nack": "yellow", "bury": "red"}
 
 
@@ -47,7 +47,7 @@ class Entry:
         """By correlation id, run id, event id or trace id."""
         about = {self.labels.get(name) for name in ("correlation_id", "run_id", "event_id")}
         about |= {self.line.get(_TRACE, "").rsplit("/", 1)[-1]}
-        return wanted in about or wanted in self.line.get("runs", ())
+        return wanted in about or wanted in self.line.get("details", {}).get("runs", ())
 
     def public(self) -> dict[str, Any]:
         """The entry for --json."""
@@ -100,7 +100,8 @@ def waterfall(entries: list[Entry]) -> Table:
     span = max((e.started - first).total_seconds() * 1000 + e.duration_ms for e in entries)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("at", "stage", "step", "try", "time", "", "outcome"):
-        table.add_column(name, justify="right" if name in {"at", "try", "time"} else "left")
+        justify = "right" if name in {"at", "try", "time"} else "left"
+        table.add_column(name, justify=justify, no_wrap=name != "outcome")
     for entry in entries:
         offset = (entry.started - first).total_seconds() * 1000
         style = _STYLE.get(entry.line["disposition"], "none")

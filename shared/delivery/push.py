@@ -6,7 +6,6 @@ Source: Pub/Sub documentation, "Push subscriptions". `deliveryAttempt` is option
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,7 +34,7 @@ def delivery_of(body: bytes) -> Delivery:
             subscription=str(push["subscription"]).rsplit("/", 1)[-1],
             attempt=_attempt(push.get("deliveryAttempt", push.get("delivery_attempt"))),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MessageInvalidError(f"not a Pub/Sub push request: {error!r}") from error
 
 

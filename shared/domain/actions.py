@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, HttpUrl, TypeAdapter, ValidationError, field_validator
 
+from shared.domain.events import TYPE_PATTERN
 from shared.domain.model import Declared, Json
 from shared.errors import ActionInvalidError
 
@@ -14,6 +15,7 @@ OWN_COLLECTIONS = frozenset(
     {"events", "runs", "idempotency", "flows", "prompts", "timers", "patterns"}
     | {"dead_letters", "blobs"}
 )
+_HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]  # RFC 9110 token
 _Header = Annotated[str, Field(max_length=8192, pattern=r"^[^\r\n\x00]*$")]
 
 
@@ -39,6 +41,8 @@ class EmailSend(Declared):
     @classmethod
     def _addresses(cls, value: str | list[str]) -> list[str]:
         addresses = [value] if isinstance(value, str) else value
+        if not addresses:
+            raise ValueError("there is no address to send to")
         for address in addresses:
             if address.count("@") != 1 or any(c.isspace() or c in ",;<>" for c in address):
                 raise ValueError(f"{address!r} is not an e-mail address")
@@ -51,7 +55,7 @@ class HttpRequest(Declared):
     action: Literal["http.request"] = "http.request"
     url: HttpUrl
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: dict[str, _Header] = Field(default_factory=dict)
+    headers: dict[_HeaderName, _Header] = Field(default_factory=dict)
     json_body: Json = Field(None, alias="json")
     timeout: float = Field(30.0, gt=0, le=300, description="Seconds.")
 
@@ -80,7 +84,7 @@ class EventPublish(Declared):
     """Publish a derived event: same correlation id, caused by this one, same id on every try."""
 
     action: Literal["event.publish"] = "event.publish"
-    type: str = Field(min_length=1, max_length=256)
+    type: str = Field(min_length=1, max_length=256, pattern=TYPE_PATTERN)
     data: Json = None
     subject: str | None = None
 

@@ -154,4 +154,4 @@ def context_of(values: Mapping[str, Any], *, room: int = INLINE_BYTES) -> Contex
 
 
 def _size(value: Any) -> int:
-    return len(Context(inline={"": value}).model_dump_json())
+    return len(Context(inline={"": value}).model_dump_json().encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isinf
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
@@ -18,9 +19,11 @@ from shared.domain.model import Json, Wire
 from shared.errors import EventInvalidError, EventTooLargeError
 
 MAX_DATA_BYTES = 900 * 1024  # leaves room for the other fields in a Firestore document of 1 MiB
+MAX_DEPTH = 100  # of nested data; readers of JSON give up at 200, and envelopes nest it deeper
 MAX_EXTENSIONS = 80  # Pub/Sub takes 100 attributes; the rest is for the pipeline's own
 REDRIVE = "segue-redrive"  # attribute: how often an operator has sent this message again
 STRUCTURED = "application/cloudevents+json"
+TYPE_PATTERN = r"^[^\s*?\[\]]+$"
 _CORE = ("id", "type", "source", "time", "subject", "datacontenttype", "dataschema", "specversion")
 _OWN = frozenset({*_CORE, "correlationid", "causationid", "traceparent", "tracestate"})
 
@@ -30,7 +33,7 @@ class Event(Wire):
 
     key: str
     id: str = Field(min_length=1, max_length=1024)
-    type: str = Field(min_length=1, max_length=256, pattern=r"^[^\s*?\[\]]+$")
+    type: str = Field(min_length=1, max_length=256, pattern=TYPE_PATTERN)
     source: str = Field(min_length=1, max_length=1024)
     time: datetime
     subject: str | None = None
@@ -41,7 +44,10 @@ class Event(Wire):
     @field_validator("time")
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("outside the years 1 to 9999 in UTC") from error
 
     def variables(self) -> dict[str, Any]:
         """The event as expressions see it."""
@@ -125,9 +131,11 @@ def _json(data: bytes) -> Json:
     if not data:
         return None
     try:
-        body: Json = json.loads(data, parse_constant=_no_constant)
-        if b"\\u" in data:  # an escaped lone surrogate parses, but no store or model takes it
+        text = data.decode("utf-8-sig")
+        body: Json = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if "\\u" in text:  # an escaped lone surrogate parses, but no store or model takes it
             json.dumps(body, ensure_ascii=False).encode()
+        _require_shallow(body)
     except (ValueError, RecursionError) as error:
         raise EventInvalidError(f"the data is not JSON: {error}") from error
     return body
@@ -135,3 +143,19 @@ def _json(data: bytes) -> Json:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _require_shallow(body: Json) -> None:
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        lists = [list(v.values()) if isinstance(v, dict) else v for v in level]
+        level = [item for inner in lists if isinstance(inner, list) for item in inner]
+    if level:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")

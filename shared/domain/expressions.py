@@ -6,6 +6,7 @@ Pure and repeatable: nothing in it reads a clock, a file or a random number.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from shared.errors import ExpressionError
 
 Variables = Mapping[str, Any]
+_DELIMITERS = re.compile(r"\A\{\{[-+]?|-?\}\}\Z")  # with their signs for white space
 
 
 class StrictSandbox(ImmutableSandboxedEnvironment):
@@ -34,6 +36,7 @@ def _as_json(value: Any) -> str:
 
 
 _ENVIRONMENT = StrictSandbox()
+GLOBALS = frozenset(_ENVIRONMENT.globals)  # what an expression can use without being given it
 
 
 def evaluate(source: str, variables: Variables) -> Any:
@@ -71,11 +74,15 @@ def names(value: Any, *, expression: bool = False) -> frozenset[str]:
 
     Raises ExpressionError where the syntax is wrong.
     """
-    return (
-        frozenset(meta.find_undeclared_variables(template))
-        if (template := syntax(value, expression=expression)) is not None
-        else frozenset().union(*(names(item) for item in _items(value)))
-    )
+    if isinstance(value, str):
+        return _names(value, expression=expression)
+    return frozenset().union(*(names(item) for item in _items(value)))
+
+
+@lru_cache(maxsize=4096)
+def _names(text: str, *, expression: bool) -> frozenset[str]:
+    template = syntax(text, expression=expression)
+    return frozenset(meta.find_undeclared_variables(template)) if template else frozenset()
 
 
 def attributes(value: Any, *, expression: bool = False) -> frozenset[tuple[str, str]]:
@@ -95,9 +102,13 @@ def syntax(value: Any, *, expression: bool = False) -> nodes.Template | None:
     if not isinstance(value, str):
         return None
     try:
-        return _ENVIRONMENT.parse("{{ (" + value + ") }}" if expression else value)
+        template = _ENVIRONMENT.parse("{{ (" + value + ") }}" if expression else value)
+        meta.find_undeclared_variables(template)  # finds filters and tests that do not exist
+        if expression:
+            _compiled(value)
     except TemplateError as error:
         raise ExpressionError(f"`{value.strip()}` is not valid: {error.message}") from error
+    return template
 
 
 def _items(value: Any) -> list[Any]:
@@ -129,7 +140,7 @@ def _only_expression(text: str) -> str | None:
         return None
     if isinstance(output.nodes[0], nodes.TemplateData):
         return None
-    return stripped.removeprefix("{{").removesuffix("}}").strip("-+ \n")
+    return _DELIMITERS.sub("", stripped).strip()
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,8 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,199}")
 
 def digest(*parts: str, length: int = 32) -> str:
     """Hex digest of the parts; parts cannot run into each other."""
-    joined = "\x1f".join(part.replace("\x1f", "\x1f\x1f") for part in parts)
+    escaped = (part.replace("\x1e", "\x1e0").replace("\x1f", "\x1e1") for part in parts)
+    joined = "\x1f".join(escaped)
     return hashlib.sha256(joined.encode()).hexdigest()[:length]
 
 

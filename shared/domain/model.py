@@ -16,4 +16,4 @@ class Wire(BaseModel):
 class Declared(BaseModel):
     """Written by a person. Unknown keys are refused: a typo must not be silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -125,7 +125,7 @@ class Record(Wire):
     @classmethod
     def _stored(cls, name: str, value: Any) -> Any:
         if name in cls.JSON_FIELDS:
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return _plain(value)
 
     @classmethod

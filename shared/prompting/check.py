@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from jinja2.defaults import DEFAULT_NAMESPACE
-
 from shared.domain.actions import ACTIONS
-from shared.domain.expressions import attributes, names
+from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.flow import ActionStep, CallStep, Flow, PromptStep, Step
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
@@ -125,7 +123,7 @@ class FlowCheck:
                 f" templates/{step.prompt}.md.j2{_did_you_mean(step.prompt, self._prompts)}",
             )
             return
-        given = before | _ALWAYS | step.arguments.keys() | DEFAULT_NAMESPACE.keys()
+        given = before | _ALWAYS | step.arguments.keys() | GLOBALS
         for missing in sorted(prompt.references - given):
             yield self._at(
                 at,
@@ -186,7 +184,7 @@ class FlowCheck:
         except ExpressionError as error:
             yield self._at(at, error.detail)
             return
-        known = before | _ALWAYS | DEFAULT_NAMESPACE.keys()
+        known = before | _ALWAYS | GLOBALS
         for name in sorted(used - known):
             yield self._at(at, self._undefined(name, before))
         for name, attribute in sorted(read):

@@ -95,8 +95,8 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|fa
 
 def read_yaml(text: str, file: str, *, first_line: int = 1) -> Source:
     """Raises SourceProblems where the text is not YAML or repeats a key."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Location, int] = {(): first_line}
         if node is not None:
@@ -106,10 +106,12 @@ def read_yaml(text: str, file: str, *, first_line: int = 1) -> Source:
         line = (error.problem_mark.line if error.problem_mark else 0) + first_line
         problem = Problem(file, line, f"not valid YAML: {error.problem}")
         raise SourceProblems([problem]) from error
-    except yaml.YAMLError as error:
-        raise SourceProblems([Problem(file, first_line, f"not valid YAML: {error}")]) from error
-    finally:
-        loader.dispose()
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SourceProblems([Problem(file, first_line, f"not valid YAML: {reason}")]) from error
+    except RecursionError as error:
+        problem = Problem(file, first_line, "nested too deeply, or an alias holds itself")
+        raise SourceProblems([problem]) from error
     return Source(file, data, lines)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from shared.adapters.json_telemetry import JsonTelemetry
@@ -21,6 +22,20 @@ from shared.runtime.watched_library import library_reader
 
 if TYPE_CHECKING:
     from shared.ports import Bus, Effects, Model, Store
+
+
+_ADAPTERS = ("shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
+_EXTRA_ADAPTERS = {
+    "model": "shared.adapters.gemini_model",
+    "actions": "shared.adapters.outside_effects",
+}
+
+
+def preload(stage: str) -> None:
+    """Imports the adapters that a stage will need; builds nothing."""
+    row = read_stages().stages[stage]
+    for module in (*_ADAPTERS, *(_EXTRA_ADAPTERS[extra] for extra in row.extras)):
+        import_module(module)
 
 
 @lru_cache(maxsize=16)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.webhooks import Gate
 from shared.errors import SettingsInvalidError
@@ -18,6 +19,10 @@ LOCAL_PROJECT = "segue-local"
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+def _decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
 
 
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_several)]
@@ -44,7 +49,7 @@ class Settings(BaseSettings):
 
     ingest_token: SecretStr | None = Field(None, validation_alias="SEGUE_INGEST_TOKEN")
     ingest_open: bool = Field(False, validation_alias="SEGUE_INGEST_OPEN")
-    hook_secrets: dict[str, Secrets] = Field(
+    hook_secrets: Annotated[dict[str, Secrets], NoDecode, BeforeValidator(_decoded)] = Field(
         default_factory=dict, validation_alias="SEGUE_HOOK_SECRETS"
     )
 
@@ -82,14 +87,12 @@ def settings() -> Settings:
     """The process's settings. Raises SettingsInvalidError naming every variable that is wrong."""
     try:
         return Settings()
-    except (ValidationError, ValueError) as error:
+    except ValidationError as error:
         raise SettingsInvalidError(_told(error)) from error
 
 
-def _told(error: ValueError) -> str:
+def _told(error: ValidationError) -> str:
     """Names and reasons, never the values: some of them are secrets."""
-    if not isinstance(error, ValidationError):
-        return str(error)
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         for problem in error.errors(include_input=False)

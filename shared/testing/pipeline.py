@@ -1,22 +1,24 @@
-"""All stages over ports in memory, with Pub/Sub's manners: redelivery, attempts, dead letters.
+"""All stages over ports in memory, with Pub/Sub's manners: redelivery, back-off, dead letters.
 
-Delivers one message after another in an order drawn from a seed. Must not know the handlers' logic.
+Which message comes next, and which comes twice, is drawn from a seed. Knows no handler's logic.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.stage import Handle, receive
 from shared.domain.envelope import Message
-from shared.domain.stages import Stage
+from shared.domain.stages import Retry, Stage
 from shared.ports import Bus, Effects, Model, Store
 from shared.prompting.library import Library
 from shared.prompting.versions import FlowVersions
@@ -30,11 +32,19 @@ from shared.testing.memory import (
 )
 
 _DEAD = "-dead"
+_RETRY = Retry(min=10.0, max=600.0)
+
+
+class Crash(BaseException):
+    """Ends a delivery as a killed instance does: nobody answers, the broker sends it again."""
 
 
 @dataclass
 class World:
-    """The ports of a pipeline. Replace one by a faulty wrapper to see it survive."""
+    """The ports of a pipeline. Replace one by a faulty wrapper to see it survive.
+
+    Replacing `library` later is a deployment: the stages serve the new one from then on.
+    """
 
     library: Library
     documents: MemoryStore = field(default_factory=MemoryStore)
@@ -64,16 +74,39 @@ class World:
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class Manners:
+    """How the broker behaves.
+
+    duplicates: odds that a delivery is made a second time, whatever becomes of the first.
+    overtaken: odds that such a second delivery counts as a later attempt.
+    at_once: how many deliveries are handled at the same time, at most.
+    counts_attempts: whether deliveries carry `deliveryAttempt`.
+    """
+
+    duplicates: float = 0.0
+    overtaken: float = 0.0
+    at_once: int = 1
+    counts_attempts: bool = True
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message on its way to a stage; `due` is when the broker sends it (again)."""
+
     stage: str
     topic: str
     message_id: str
     message: Message
+    due: datetime
     attempt: int = 1
 
 
 class Pipeline:
-    """Stages joined by topics; `parked` is what even `bury` could not take."""
+    """Stages joined by topics.
+
+    `deliveries` count by stage; `parked` is what even `bury` could not take; `cut_down` are
+    deliveries that a `Crash` ended, `overtaken` those made again as a later attempt.
+    """
 
     def __init__(
         self,
@@ -82,18 +115,20 @@ class Pipeline:
         handlers: Mapping[str, Handle],
         *,
         seed: int = 0,
-        counts_attempts: bool = True,
+        manners: Manners | None = None,
     ) -> None:
         self.world = world
         self.random = Random(seed)
+        self.manners = manners or Manners()
         self.deliveries: Counter[str] = Counter()
+        self.parked: list[Message] = []
+        self.cut_down: list[Message] = []
+        self.overtaken: list[Message] = []
         self._stages = {s.topic: s for s in stages.values() if s.topic is not None}
         self._bury = stages["bury"]
         self._handlers = handlers
-        self._counts_attempts = counts_attempts
         self._deps = {name: world.deps(stage, self._token) for name, stage in stages.items()}
-        self._waiting: list[_Waiting] = []
-        self.parked: list[Message] = []
+        self._waiting: list[Waiting] = []
 
     def _token(self) -> str:
         return f"{self.random.getrandbits(64):016x}"
@@ -105,53 +140,103 @@ class Pipeline:
     async def publish(self, event_type: str, data: object = None, **attributes: str) -> str:
         """Publishes an event to the entry topic, as any client would; returns the message id."""
         given = {"ce-type": event_type, **{k.replace("_", "-"): v for k, v in attributes.items()}}
-        body = json.dumps(data).encode()
-        [message_id] = await self.world.messages.publish("events", [Message(body, given)])
+        return await self.send("events", json.dumps(data).encode(), given)
+
+    async def send(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
+        """Puts any message on any topic; returns the message id."""
+        [message_id] = await self.world.messages.publish(topic, [Message(data, attributes)])
         return message_id
 
     async def run(self, *, most: int = 20_000) -> None:
-        """Delivers until nothing is left. Time moves on a second with each delivery."""
+        """Delivers until nothing is left. Raises AssertionError where messages go round for ever.
+
+        Each round takes a second; where all that is left waits to be retried, time jumps there.
+        """
         for _ in range(most):
-            self._collect()
-            if not self._waiting:
+            if not self.collect():
                 return
-            await self._deliver(self._waiting.pop(self.random.randrange(len(self._waiting))))
+            await self._deliver_together(self._drawn())
         raise AssertionError(f"{len(self._waiting)} messages are still going round")
 
-    def _collect(self) -> None:
+    def collect(self) -> Sequence[Waiting]:
+        """All that waits for delivery, with what has been published since the last look."""
         for topic in self.world.messages.waiting():
             for message_id, message in self.world.messages.take(topic):
                 if topic == f"{self._bury.name}{_DEAD}":
                     self.parked.append(message)
                     continue
                 stage = self._bury if topic.endswith(_DEAD) else self._stages[topic]
-                self._waiting.append(_Waiting(stage.name, topic, message_id, message))
+                now = self.world.clock.now()
+                self._waiting.append(Waiting(stage.name, topic, message_id, message, now))
+        return tuple(self._waiting)
 
-    async def _deliver(self, waiting: _Waiting) -> None:
+    async def step(self, stage: str | None = None) -> bool:
+        """Delivers one message, to `stage` where one is named; False where none was waiting."""
+        fitting = [one for one in self.collect() if stage in {None, one.stage}]
+        if not fitting:
+            return False
+        chosen = self.random.choice(fitting)
+        self._waiting.remove(chosen)
+        await self._deliver_together([chosen])
+        return True
+
+    def _drawn(self) -> list[Waiting]:
+        """The next deliveries, of what is due."""
+        first = min(one.due for one in self._waiting)
+        if first > self.world.clock.now():
+            self.world.clock.advance(first - self.world.clock.now())
+        drawn: list[Waiting] = []
+        for _ in range(self.random.randint(1, self.manners.at_once)):
+            due = [one for one in self._waiting if one.due <= self.world.clock.now()]
+            if not due:
+                break
+            chosen = self.random.choice(due)
+            self._waiting.remove(chosen)
+            self._maybe_again(chosen)
+            drawn.append(chosen)
+        return drawn
+
+    def _maybe_again(self, waiting: Waiting) -> None:
+        if self.random.random() >= self.manners.duplicates:
+            return
+        if self.random.random() < self.manners.overtaken:
+            self.overtaken.append(waiting.message)
+            waiting = replace(waiting, attempt=waiting.attempt + 1)
+        self._waiting.append(waiting)
+
+    async def _deliver_together(self, drawn: Sequence[Waiting]) -> None:
         self.world.clock.advance(1)
+        await asyncio.gather(*(self.deliver(one) for one in drawn))
+
+    async def deliver(self, waiting: Waiting) -> None:
+        """One delivery, with what the broker does about its answer."""
         self.deliveries[waiting.stage] += 1
         deps = self._deps[waiting.stage]
-        status = await receive(self._body(waiting), deps, self._handlers[waiting.stage])
-        if status < 300:
-            return
-        await self.give_back(waiting)
+        try:
+            status = await receive(self._body(waiting), deps, self._handlers[waiting.stage])
+        except Crash:
+            self.cut_down.append(waiting.message)
+            status = 500
+        if status >= 300:
+            await self._give_back(waiting)
 
-    async def give_back(self, waiting: _Waiting) -> None:
-        """What Pub/Sub does with a nack: again, or to the dead-letter topic after the last try."""
+    async def _give_back(self, waiting: Waiting) -> None:
+        """What Pub/Sub does with a nack: later again, or to the dead-letter topic at last."""
         stage = self._deps[waiting.stage].stage
         if waiting.attempt < (stage.max_attempts or 5):
-            self._waiting.append(replace(waiting, attempt=waiting.attempt + 1))
+            due = self.world.clock.now() + _backoff(stage.retry or _RETRY, waiting.attempt)
+            self._waiting.append(replace(waiting, attempt=waiting.attempt + 1, due=due))
             return
         marks = {
             "CloudPubSubDeadLetterSourceDeliveryCount": str(waiting.attempt),
             "CloudPubSubDeadLetterSourceSubscription": f"segue-{waiting.topic}",
         }
-        dead = Message(waiting.message.data, {**waiting.message.attributes, **marks})
-        await self.world.messages.publish(stage.dead_letter_topic, [dead])
+        dead = {**waiting.message.attributes, **marks}
+        await self.send(stage.dead_letter_topic, waiting.message.data, dead)
 
-    def _body(self, waiting: _Waiting) -> bytes:
+    def _body(self, waiting: Waiting) -> bytes:
         name = waiting.topic if waiting.topic.endswith(_DEAD) else waiting.stage
-        push = {
+        push: dict[str, Any] = {
             "message": {
                 "data": base64.b64encode(waiting.message.data).decode(),
                 "attributes": dict(waiting.message.attributes),
@@ -160,6 +245,10 @@ class Pipeline:
             },
             "subscription": f"projects/test/subscriptions/segue-{name}",
         }
-        if self._counts_attempts:
-            push["deliveryAttempt"] = waiting.attempt  # type: ignore[assignment]
+        if self.manners.counts_attempts:
+            push["deliveryAttempt"] = waiting.attempt
         return json.dumps(push).encode()
+
+
+def _backoff(retry: Retry, attempt: int) -> timedelta:
+    return timedelta(seconds=min(retry.min * 2 ** (attempt - 1), retry.max))

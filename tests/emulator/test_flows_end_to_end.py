@@ -1,0 +1,151 @@
+"""Both flows that come with it, from a published event to a finished run, through real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from pathlib import Path
+
+from emulator.system import LOCAL_HOOK_SECRET
+from shared.ports import Query
+from tests.emulator.harness import Harness
+
+TICKET = {
+    "id": "T-7",
+    "from": "jonas@example.com",
+    "subject": "Charged twice",
+    "body": "My card was charged twice this month, please refund one payment.",
+}
+
+
+async def test_a_ticket_is_classified_answered_mailed_and_recorded(system: Harness) -> None:
+    event_id = await system.publish("support.ticket.created", TICKET)
+    run = await system.only_run(event_id)
+
+    assert run["status"] == "succeeded", run
+    assert run["outputs"]["category"] == "billing"
+    assert run["outputs"]["reply"] == run["steps"]["draft"]["output"]["text"]
+    assert {step["status"] for step in run["steps"].values()} == {"succeeded"}
+    assert {step["attempts"] for step in run["steps"].values()} == {1}
+    assert run["steps"]["customer"]["output"]["plan"] == "enterprise"
+    assert run["totals"]["llm_calls"] == 2
+    assert run["totals"]["cost_usd"] > 0
+    ticket = await system.store.get("tickets/T-7")
+    assert ticket is not None
+    assert ticket.data["reply"] == run["outputs"]["reply"]
+    outbox = [json.loads(p.read_text()) for p in (system.folder / "state/outbox").glob("*.json")]
+    mails = [item for item in outbox if item["to"] == ["jonas@example.com"]]
+    assert [mail["text"].strip() for mail in mails] == [run["outputs"]["reply"].strip()]
+
+
+async def test_spam_is_sorted_out_without_a_reply(system: Harness) -> None:
+    spam = {**TICKET, "id": "T-8", "body": "Boost your SEO ranking now, crypto accepted!"}
+    run = await system.only_run(await system.publish("support.ticket.created", spam))
+
+    assert run["status"] == "succeeded", run
+    assert run["outputs"] == {"category": "spam", "reply": None}
+    skipped = {name for name, step in run["steps"].items() if step["status"] == "skipped"}
+    assert skipped == {"draft", "send", "record"}
+    assert await system.store.get("tickets/T-8") is None
+
+
+async def test_a_joke_is_written_and_criticised(system: Harness) -> None:
+    run = await system.only_run(await system.publish("joke.requested", {"topic": "pirates"}))
+
+    assert run["status"] == "succeeded", run
+    assert run["outputs"]["joke"] == run["steps"]["write"]["output"]["text"]
+    assert run["steps"]["critique"]["prompt"]["name"] == "joke/critique"
+    assert run["steps"]["critique"]["tokens"]["output"] > 0
+
+
+async def test_the_same_event_published_20_times_at_once_is_one_run(system: Harness) -> None:
+    await system.forget_calls()
+    event_id = "twenty-times"
+    data = {"topic": "echoes"}
+    await asyncio.gather(
+        *(system.publish("joke.requested", data, event_id=event_id) for _ in range(20))
+    )
+    run = await system.only_run(event_id)
+    found = await system.store.find(Query("runs", (("event_id", "==", event_id),)))
+
+    assert run["status"] == "succeeded"
+    assert [document.name for document in found] == [run["run_id"]]
+    assert {step["attempts"] for step in run["steps"].values()} == {1}
+    assert await system.model_calls() == 2
+
+
+async def test_a_50_way_join_fires_once(system: Harness) -> None:
+    run = await system.only_run(await system.publish("test.wide", {}), seconds=120)
+
+    assert run["status"] == "succeeded"
+    assert len(run["steps"]) == 51
+    assert {step["attempts"] for step in run["steps"].values()} == {1}
+    log = Path(system.state.log).read_text("utf-8").splitlines()
+    joined = [line for line in log if '"message": "joined"' in line and run["run_id"] in line]
+    assert len(joined) == 1
+
+
+async def test_http_events_in_both_modes_start_runs_and_repeat_their_ids(system: Harness) -> None:
+    binary = {
+        "ce-specversion": "1.0",
+        "ce-type": "joke.requested",
+        "ce-source": "/shop",
+        "ce-id": "http-1",
+        "content-type": "application/json",
+    }
+    first = await system.post("/events", b'{"topic": "queues"}', binary)
+    again = await system.post("/events", b'{"topic": "queues"}', binary)
+    structured = {
+        "specversion": "1.0",
+        "type": "joke.requested",
+        "source": "/shop",
+        "id": "http-2",
+        "data": {"topic": "topics"},
+    }
+    second = await system.post(
+        "/events",
+        json.dumps(structured).encode(),
+        {"content-type": "application/cloudevents+json"},
+    )
+
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == again.json()
+    for answer in (first, second):
+        key = answer.json()["event_key"]
+        found = await system.eventually(lambda key=key: system.store.get(f"events/{key}"), key)
+        assert len(found.data["runs"]) == 1
+
+
+async def test_a_signed_webhook_becomes_an_event_and_an_unsigned_one_does_not(
+    system: Harness,
+) -> None:
+    body = json.dumps({"type": "ping", "n": 1}).encode()
+    stamp = str(int(time.time()))
+    mac = hmac.new(LOCAL_HOOK_SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256)
+    headers = {"x-segue-timestamp": stamp, "x-segue-signature": f"sha256={mac.hexdigest()}"}
+
+    signed = await system.post("/hooks/demo", body, headers)
+    unsigned = await system.post("/hooks/demo", body, {})
+
+    assert signed.status_code == 202, signed.text
+    assert signed.json()["type"] == "demo.ping"
+    assert unsigned.status_code == 401
+    key = signed.json()["event_key"]
+    stored = await system.eventually(lambda: system.store.get(f"events/{key}"), key)
+    assert stored.data["runs"] == []
+
+
+async def test_a_changed_prompt_serves_the_next_run(system: Harness) -> None:
+    before = await system.only_run(await system.publish("test.pair", {"n": 1}))
+    path = system.prompts / "templates/test/echo.md.j2"
+    original = path.read_text("utf-8")
+    path.write_text(original.replace("Echo", "Repeat"), "utf-8")
+    after = await system.only_run(await system.publish("test.pair", {"n": 1}))
+    path.write_text(original, "utf-8")
+
+    versions = [run["steps"]["first"]["prompt"]["version"] for run in (before, after)]
+    assert versions[0] != versions[1]
+    assert before["flow_version"] != after["flow_version"]

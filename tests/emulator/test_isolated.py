@@ -1,0 +1,58 @@
+"""One process per stage, each from its built bundle under functions-framework, as in the cloud."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator.google_install import Installation
+from emulator.system import LocalSystem, Options
+from tests.emulator.conftest import prompts_with_tests
+from tests.emulator.harness import Harness
+
+TICKET = {"id": "T-9", "from": "li@example.com", "body": "The export fails with an error."}
+
+
+@pytest.mark.usefixtures("system")
+async def test_bundles_alone_carry_a_ticket_to_its_reply(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """A second system beside the shared one: nothing of a system may be fixed or global."""
+    before = dict(os.environ)
+    for name in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"):
+        os.environ.pop(name)
+    options = Options(
+        directory=tmp_path / "state",
+        isolated=True,
+        prompts=prompts_with_tests(tmp_path),
+        extra_environment={"PYTHONDONTWRITEBYTECODE": ""},  # its bytecode shows what was imported
+    )
+    local = LocalSystem(options)
+    try:
+        async with local as state:
+            harness = Harness(state, tmp_path)
+            run = await harness.only_run(
+                await harness.publish("support.ticket.created", TICKET), seconds=90
+            )
+            loaded = {stage: _loaded_from(pid) for stage, pid in local.hosts.pids.items()}
+            await harness.close()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+    assert run["status"] == "succeeded", run
+    assert len(loaded) == 7
+    for stage, folder in loaded.items():
+        assert folder.name == stage
+        assert (folder / "main.py").is_file()
+        assert not (folder / "shared" / "testing").exists()
+        compiled = list((folder / "shared" / "runtime" / "__pycache__").glob("entry.*.pyc"))
+        compiled += list((folder / "shared" / "runtime" / "__pycache__").glob("container.*.pyc"))
+        assert compiled, f"{stage} did not import `shared` from its bundle"
+
+
+def _loaded_from(pid: int) -> Path:
+    """The working folder of a stage's process: its bundle."""
+    return Path(os.readlink(f"/proc/{pid}/cwd"))
