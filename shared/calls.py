@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -72,7 +73,8 @@ async def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) ->
 def _as_json(name: str, result: Any) -> Json:
     try:
         value: Json = _ANY.dump_python(result, mode="json")
-    except PydanticSerializationError as error:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (PydanticSerializationError, TypeError, ValueError) as error:
         raise ActionFailedError(f"{name} returned what JSON cannot hold: {error}") from error
     return value
 

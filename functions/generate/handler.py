@@ -5,7 +5,6 @@ Claims, records and successors are the protocol's business, not this module's.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Outcome
 from shared.delivery.steps import StepTask, run_step
 from shared.domain.envelope import GenerateTask, ModelRequest
+from shared.domain.events import strict_json
 from shared.domain.model import Json
 from shared.domain.records import Usage
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
@@ -90,13 +90,13 @@ class _Talk:
             raise
         self._count(reply)
         if request.output_schema is None:
-            return {"text": reply.text}, None
-        return _checked(reply.text, request.output_schema)
+            return {"text": self.answers[-1]}, None
+        return _checked(self.answers[-1], request.output_schema)
 
     def _count(self, reply: ModelReply) -> None:
         assert self.deps.model is not None
         self.model = reply.model
-        self.answers.append(reply.text)
+        self.answers.append(reply.text.encode(errors="replace").decode())  # no half characters
         cost = self.deps.model.cost(self.request.model, reply.tokens)
         self.usage += Usage(llm_calls=1, tokens=reply.tokens, cost_usd=cost)
 
@@ -108,7 +108,7 @@ class _Talk:
 
 def _checked(text: str, schema: dict[str, Any]) -> tuple[Json, str | None]:
     try:
-        value: Json = json.loads(text)
+        value = strict_json(text)
     except ValueError as error:
         return None, f"is not JSON: {error}"
     problem = schema_problem(schema, value)

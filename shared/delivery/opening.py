@@ -31,7 +31,7 @@ from shared.domain.records import (
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, SegueError
-from shared.ports import Create, Document, Write, Written
+from shared.ports import Create, Document, Update, Write, Written
 
 NOT_YET = ""  # revision of a run that is being created in the same commit
 
@@ -92,7 +92,7 @@ class Opener:
             try:
                 written = await self._deps.store.commit(self._run_writes(opening, plan))
             except AlreadyExistsError:
-                await self._repeat(opening)
+                await self._meet(opening, plan)
             else:
                 await self._begin(opening, plan, written)
 
@@ -146,6 +146,7 @@ class Opener:
             event_type=self._event.type,
             traceparent=self._trace.traceparent,
             opened_by=self._received.delivery.message_id,
+            redrives=self._message.redrives,
             created_at=now,
             deadline=now + timedelta(seconds=timeout) if timeout else None,
             extensions=extensions(self._message.attributes),
@@ -163,14 +164,26 @@ class Opener:
         progress = Progress(self._deps, self._scope(opening.version, pins))
         await progress.follow(plan, arrivals_in(plan, written), self._variables(opening))
 
-    async def _repeat(self, opening: Opening) -> None:
-        """The run is there. Its opener's redelivery sends again; anybody else has no part in it."""
+    async def _meet(self, opening: Opening, plan: Advance) -> None:
+        """The run is there. Its opener's redelivery sends again, a redrive opens it anew where it
+        was refused, and anybody else has no part in it.
+        """
         found = await self._deps.store.get(run_path(opening.run_id))
         if found is None:
             return
         run = RunRecord.of(found.data)
-        if run.status.is_final or run.opened_by != self._received.delivery.message_id:
-            return
+        if run.status is RunStatus.FAILED and self._message.redrives > run.redrives:
+            await self._open_anew(opening, plan, found)
+        elif not run.status.is_final and run.opened_by == self._received.delivery.message_id:
+            await self._send_again(opening, found, run)
+
+    async def _open_anew(self, opening: Opening, plan: Advance, found: Document) -> None:
+        first, *others = self._run_writes(opening, plan)
+        assert isinstance(first, Create)
+        writes = [Update(first.path, first.data, found.revision), *others]
+        await self._begin(opening, plan, await self._deps.store.commit(writes))
+
+    async def _send_again(self, opening: Opening, found: Document, run: RunRecord) -> None:
         version = await self._deps.flows.pinned(run.flow, run.flow_version)
         pinned = replace(opening, version=version)
         plan = chain.start(version.flow, self._variables(pinned))

@@ -91,7 +91,10 @@ class Progress:
                 if not self._refers_to_skipped(template, variables):
                     raise ExpressionError(f"output {name!r}: {error.detail}") from error
                 outputs[name] = None
-        require_fitting(outputs, "the run's outputs")
+        try:
+            require_fitting(outputs, "the run's outputs")
+        except (TypeError, ValueError) as error:
+            raise ExpressionError(f"the run's outputs are no JSON: {error}") from error
         return outputs
 
     def _refers_to_skipped(self, template: Any, variables: Variables) -> bool:

@@ -31,7 +31,7 @@ from shared.domain.records import (
 )
 from shared.domain.version import FlowVersion
 from shared.errors import NotFoundError, RedriveRefusedError
-from shared.ports import Delete, Document, Query, Update, Write
+from shared.ports import Document, Query, Update, Write
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,7 @@ async def _mark(letter: Document, deps: Deps) -> None:
 
 
 async def _send_back(letter: DeadLetterRecord, deps: Deps) -> None:
-    """The original bytes, to the topic they came from. A run that never started may start anew."""
-    if letter.run_id is not None:
-        await deps.store.commit([Delete(run_path(letter.run_id))])
+    """The original bytes, to the topic they came from, marked as sent again."""
     data = letter.data if letter.blob is None else await get_blob(deps.store, letter.blob)
     attributes = {**letter.attributes, REDRIVE: str(letter.redrives + 1)}
     topic = "events" if letter.stage == "route" else letter.stage

@@ -19,7 +19,7 @@ from shared.delivery.steps import RecordedFailure
 from shared.domain import ids
 from shared.domain.records import Failure
 from shared.domain.trace import parse_traceparent
-from shared.errors import MessageInvalidError, Permanent, SegueError, Transient
+from shared.errors import Conflict, MessageInvalidError, Permanent, SegueError, Transient
 from shared.ports import StageReport
 
 Handle = Callable[[Received, Deps], Awaitable[Handled]]
@@ -58,7 +58,7 @@ async def _verdict(received: Received, deps: Deps, handle: Handle) -> _Verdict:
     try:
         handled = await handle(received, deps)
         return _Verdict("ack", handled.outcome)
-    except Transient as error:
+    except (Transient, Conflict) as error:  # a lost race is decided anew on redelivery
         return _Verdict("nack", "retry", Failure.of(error))
     except Permanent as error:
         return await _bury(received, deps, failure_of(error))

@@ -131,13 +131,20 @@ def _json(data: bytes) -> Json:
     if not data:
         return None
     try:
-        text = data.decode("utf-8-sig")
-        body: Json = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-        if "\\u" in text:  # an escaped lone surrogate parses, but no store or model takes it
-            json.dumps(body, ensure_ascii=False).encode()
-        _require_shallow(body)
-    except (ValueError, RecursionError) as error:
+        return strict_json(data.decode("utf-8-sig"))
+    except ValueError as error:
         raise EventInvalidError(f"the data is not JSON: {error}") from error
+
+
+def strict_json(text: str) -> Json:
+    """JSON that every store, model and reader takes. Raises ValueError."""
+    try:
+        body: Json = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested far too deep") from error
+    if "\\u" in text:  # an escaped lone surrogate parses, but no store or model takes it
+        json.dumps(body, ensure_ascii=False).encode()
+    _require_shallow(body)
     return body
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,12 @@ class StrictSandbox(ImmutableSandboxedEnvironment):
         del self.filters["random"]
         self.filters["json"] = _as_json
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A key before a method: `order.items` is what the order's `items` holds."""
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
 
 def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
@@ -43,6 +49,8 @@ def evaluate(source: str, variables: Variables) -> Any:
     """Value of an expression. Raises ExpressionError naming the expression and what failed."""
     try:
         value = _compiled(source)(**variables)
+        if isinstance(value, Iterator | range):  # what filters like `map` give
+            value = list(value)
     except Exception as error:  # an expression may fail in any way that its data makes it
         raise ExpressionError(f"`{source.strip()}` failed: {_reason(error)}") from error
     if isinstance(value, Undefined):

@@ -120,6 +120,7 @@ async def test_data_that_breaks_the_input_schema_goes_on_after_the_fix(system: H
         run = await system.only_run(event_id)
         return run if run["status"] == "succeeded" else None
 
-    await system.eventually(continued, "the redriven event to run")
+    run = await system.eventually(continued, "the redriven event to run")
+    assert run["run_id"] == failed["run_id"]
     flow.write_text(original, "utf-8")
     assert failed["error"]["code"] == letter.error.code == "InputInvalid"

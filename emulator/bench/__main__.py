@@ -1,0 +1,116 @@
+"""`python -m emulator.bench [--json]`: one run on one engine, ratios against its own floor."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.progress import Progress
+from rich.table import Table
+
+from emulator.bench.counting import RunCost, cost_of
+from emulator.bench.measure import HOPS, Meter, Spread
+from emulator.engine import EngineError
+from emulator.system import LocalSystem, Options
+from shared.cli.output import complain, err, out, print_json, safe
+from shared.cli.state import State
+
+CONCURRENCY = 50
+_SINGLE = 30
+_THROUGHPUT = ((0, 300), (200, 300))  # model latency in ms, runs
+
+
+def main() -> int:
+    """Exit code 0, or 1 where the system could not be started."""
+    parser = argparse.ArgumentParser(prog="python -m emulator.bench")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    try:
+        results = asyncio.run(_bench())
+    except EngineError as error:
+        complain(f"[bold red]error:[/] {safe(error)}")
+        return 1
+    if given.json:
+        print_json(results)
+    else:
+        _show(results)
+    return 0
+
+
+async def _bench() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="segue-bench-") as folder:
+        async with LocalSystem(Options(directory=Path(folder), sweep_every=60)) as state:
+            return await _measured(state)
+
+
+async def _measured(state: State) -> dict[str, Any]:
+    meter = Meter(state)
+    total = 2 + sum(count for _, count in _THROUGHPUT)
+    rates: dict[str, float] = {}
+    with Progress(console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("measuring", total=total)
+        floor = await meter.floor(_SINGLE)
+        progress.advance(task)
+        hop = await meter.one_at_a_time(_SINGLE)
+        progress.advance(task)
+        for latency, count in _THROUGHPUT:
+            await _set_latency(state, latency)
+            rates[f"{latency} ms"] = await meter.many_at_once(
+                count, CONCURRENCY, f"many-{latency}", lambda: progress.advance(task)
+            )
+    cost = await cost_of("joke.requested", {"topic": "pirates"})
+    return _results(state, floor, hop, rates, cost)
+
+
+async def _set_latency(state: State, milliseconds: int) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{state.urls['model']}/_latency", json={"ms": milliseconds})
+        answer.raise_for_status()
+
+
+def _results(
+    state: State, floor: Spread, hop: Spread, rates: dict[str, float], cost: RunCost
+) -> dict[str, Any]:
+    return {
+        "engine": state.details["engine"],
+        "floor_ms": vars(floor),
+        "hop_ms": vars(hop),
+        "hop_over_floor": round(hop.p50 / floor.p50, 2),
+        "hops_per_run": HOPS,
+        "runs_per_second": {latency: round(rate, 1) for latency, rate in rates.items()},
+        "concurrency": CONCURRENCY,
+        "per_run": vars(cost),
+    }
+
+
+def _show(results: dict[str, Any]) -> None:
+    table = Table(title=f"joke flow on {results['engine']}", title_justify="left", box=None)
+    table.add_column("what")
+    table.add_column("p50", justify="right")
+    table.add_column("p95", justify="right")
+    for name, key in (
+        ("floor: publish → push → empty function", "floor_ms"),
+        ("one hop of a run", "hop_ms"),
+    ):
+        spread = results[key]
+        table.add_row(name, f"{spread['p50']:.1f} ms", f"{spread['p95']:.1f} ms")
+    out.print(table)
+    out.print(f"  a hop takes {results['hop_over_floor']} × the floor")
+    for latency, rate in results["runs_per_second"].items():
+        out.print(
+            f"  {rate} runs/s at concurrency {results['concurrency']} with a model of {latency}"
+        )
+    cost = results["per_run"]
+    out.print(
+        f"  a run of {cost['steps']} steps: {cost['writes']} document writes,"
+        f" {cost['reads']} reads, {cost['messages']} messages"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""A model request in the words of Google's SDK.
+
+Decides which parameters a prompt may set and what a billing label may look like. Sends nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from google.genai import types
+from pydantic import ValidationError
+
+from shared.domain.envelope import ModelRequest
+from shared.errors import ModelRequestError
+
+# What remains is set here (schema, labels, timeout) or would make one call answer twice.
+PARAMETERS = frozenset(
+    {
+        "cached_content",
+        "frequency_penalty",
+        "max_output_tokens",
+        "media_resolution",
+        "presence_penalty",
+        "safety_settings",
+        "seed",
+        "service_tier",
+        "stop_sequences",
+        "temperature",
+        "thinking_config",
+        "top_k",
+        "top_p",
+    }
+)
+_MAX_LABEL = 63
+
+
+def contents_of(request: ModelRequest) -> list[types.Content]:
+    """The conversation so far."""
+    return [
+        types.Content(role=role, parts=[types.Part(text=text)]) for role, text in request.messages
+    ]
+
+
+def config_of(request: ModelRequest, *, on_vertex: bool) -> types.GenerateContentConfig:
+    """Everything but the conversation. Raises ModelRequestError naming what is wrong."""
+    unknown = sorted(set(request.parameters) - PARAMETERS)
+    if unknown:
+        known = ", ".join(sorted(PARAMETERS))
+        raise ModelRequestError(f"unknown parameter {unknown[0]!r}; there are {known}")
+    fields: dict[str, Any] = {
+        **request.parameters,
+        "system_instruction": request.system,
+        # One call is one request: anything the SDK would add is neither claimed nor counted.
+        "automatic_function_calling": {"disable": True},
+        "automatic_continuation": False,
+    }
+    if request.output_schema is not None:
+        fields["response_mime_type"] = "application/json"
+        fields["response_json_schema"] = request.output_schema
+    if on_vertex and request.labels:  # the Gemini API refuses labels
+        fields["labels"] = billing_labels(request.labels)
+    try:
+        return types.GenerateContentConfig.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise ModelRequestError(f"parameter {where}: {problem['msg']}") from error
+
+
+def billing_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels as Google Cloud takes them: lower case, digits, - and _; a key starts with a letter.
+
+    Source: https://cloud.google.com/resource-manager/docs/labels-overview
+    """
+    sent = {_label(key).lstrip("-_0123456789"): _label(value) for key, value in labels.items()}
+    return {key: value for key, value in sent.items() if key}
+
+
+def _label(text: str) -> str:
+    return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:_MAX_LABEL]

@@ -1,0 +1,190 @@
+"""Every implementation of a port, by the same name: the contract suites run on each of them."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
+
+from emulator.engine import Engine, EngineMissingError
+from emulator.google import GoogleEngine
+from emulator.google_install import find
+from emulator.serving import Served, serve
+from emulator.sink import Sink, start_sink
+from emulator.standin.app import build
+from emulator.standin.rules import Rules
+from shared.adapters import firestore_store
+from shared.adapters.firestore_store import FirestoreStore
+from shared.adapters.pubsub_bus import PubSubBus
+from shared.domain.envelope import Message
+from shared.ports import Bus, Store
+from shared.testing.memory import MemoryBus, MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+PROJECT = f"segue-contract-{uuid.uuid4().hex[:8]}"  # an emulator from outside keeps old tests
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def google_engine(
+    outside: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Engine]:
+    """The emulators that the environment names, else Google's own, else a skip that says why."""
+    if outside.keys() >= {"PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"}:
+        yield Engine("outside", outside["PUBSUB_EMULATOR_HOST"], outside["FIRESTORE_EMULATOR_HOST"])
+        return
+    try:
+        installation = find()
+    except EngineMissingError as missing:
+        pytest.skip(str(missing))
+    engine = GoogleEngine(installation)
+    yield await engine.start(tmp_path_factory.mktemp("google"))
+    await engine.stop()
+
+
+@contextmanager
+def pointed_at(engine: Engine) -> Iterator[None]:
+    """Clients built meanwhile talk to the engine; no other test sees the variables."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in engine.environment().items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def firestore(google_engine: Engine) -> FirestoreStore:
+    with pointed_at(google_engine):
+        return FirestoreStore(firestore_store.build_client(PROJECT))
+
+
+@pytest.fixture(params=["memory", "firestore"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    found: Store = request.getfixturevalue("firestore")
+    return found
+
+
+@pytest.fixture
+def collection() -> str:
+    """A collection that no other test writes to."""
+    return f"contract{next(_numbers)}"
+
+
+@dataclass(frozen=True)
+class BusCase:
+    """A bus with one topic, `stage`, and what has arrived there."""
+
+    bus: Bus
+    arrived: Callable[[int], Any]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pubsub(
+    google_engine: Engine,
+) -> AsyncIterator[tuple[PublisherAsyncClient, SubscriberAsyncClient]]:
+    with pointed_at(google_engine):
+        publisher, subscriber = PublisherAsyncClient(), SubscriberAsyncClient()
+    yield publisher, subscriber
+    await publisher.transport.close()
+    await subscriber.transport.close()
+
+
+@pytest.fixture(params=["memory", "pubsub"])
+def bus_case(request: pytest.FixtureRequest) -> BusCase:
+    found: BusCase = request.getfixturevalue(f"{request.param}_case")
+    return found
+
+
+@pytest.fixture
+def memory_case() -> BusCase:
+    memory = MemoryBus()
+
+    async def taken(count: int) -> list[tuple[str, Message]]:
+        return memory.take("stage")[:count]
+
+    return BusCase(memory, taken)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pubsub_case(pubsub: tuple[PublisherAsyncClient, SubscriberAsyncClient]) -> BusCase:
+    publisher, subscriber = pubsub
+    prefix = f"contract{next(_numbers)}"
+    topic = f"projects/{PROJECT}/topics/{prefix}-stage"
+    subscription = f"projects/{PROJECT}/subscriptions/{prefix}-stage"
+    await publisher.create_topic(name=topic)
+    await subscriber.create_subscription(name=subscription, topic=topic)
+
+    async def pulled(count: int) -> list[tuple[str, Message]]:
+        found: dict[str, Message] = {}
+        pulled_at_once = 1 if count < 10 else 1000  # the client takes 4 MiB in one answer
+        while len(found) < count:
+            answer = await subscriber.pull(subscription=subscription, max_messages=pulled_at_once)
+            for received in answer.received_messages:
+                sent = received.message
+                found[sent.message_id] = Message(sent.data, dict(sent.attributes))
+        return list(found.items())
+
+    return BusCase(PubSubBus(publisher, PROJECT, prefix), pulled)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def served_standin() -> AsyncIterator[Served]:
+    served = await serve(build(Rules()))
+    yield served
+    await served.stop()
+
+
+@dataclass(frozen=True)
+class Standin:
+    """The model stand-in and its control interface."""
+
+    url: str
+
+    async def arm(self, fault: str, **order: Any) -> None:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            (await client.post("/_faults", json={"fault": fault, **order})).raise_for_status()
+
+    async def rules(self, *rules: dict[str, Any]) -> None:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            (await client.post("/_rules", json=list(rules))).raise_for_status()
+
+    async def calls(self) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            found: dict[str, Any] = (await client.get("/_calls")).json()
+            return found
+
+    async def reset(self) -> None:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            for path in ("/_faults", "/_rules", "/_calls"):
+                (await client.delete(path)).raise_for_status()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def standin(served_standin: Served) -> AsyncIterator[Standin]:
+    standin = Standin(served_standin.url)
+    yield standin
+    await standin.reset()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sink(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sink]:
+    sink = await start_sink(tmp_path_factory.mktemp("outbox"))
+    yield sink
+    await sink.stop()
+
+
+@pytest.fixture
+def outbox(sink: Sink) -> Callable[[], list[dict[str, Any]]]:
+    """What arrived at the sink during this test."""
+    sink.outbox.clear()
+    return sink.outbox.items

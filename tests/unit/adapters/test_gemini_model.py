@@ -1,0 +1,369 @@
+"""What is sent to Google's model API, and what its answers mean; no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from google import genai
+from google.auth.exceptions import DefaultCredentialsError, RefreshError
+from google.genai import types
+from google.oauth2.credentials import Credentials
+
+from shared.adapters.gemini_model import GeminiModel, build_client
+from shared.adapters.gemini_request import billing_labels
+from shared.domain.envelope import ModelRequest
+from shared.domain.prices import PriceTable
+from shared.domain.records import Tokens
+from shared.errors import (
+    ModelBusyError,
+    ModelEmptyError,
+    ModelMalformedError,
+    ModelRefusedError,
+    ModelRequestError,
+    ModelTruncatedError,
+    ModelUnreachableError,
+    SegueError,
+)
+
+NO_PRICES = PriceTable.model_validate({"as_of": "2026-10-07", "source": "none", "models": {}})
+Answer = httpx2.Response | Exception
+
+
+def ask(**fields: Any) -> ModelRequest:
+    return ModelRequest.model_validate(
+        {"model": "gemini-test", "messages": (("user", "Hello?"),), **fields}
+    )
+
+
+def candidate(text: str = "Hi.", **fields: Any) -> dict[str, Any]:
+    content = {"role": "model", "parts": [{"text": text}] if text else []}
+    return {"candidates": [{"content": content, "finishReason": "STOP", **fields}]}
+
+
+def ok(body: Any) -> httpx2.Response:
+    return httpx2.Response(200, json=body)
+
+
+def busy(status: int = 429, headers: dict[str, str] | None = None, **error: Any) -> httpx2.Response:
+    body = {"error": {"code": status, "message": "busy", "status": "BUSY", **error}}
+    return httpx2.Response(status, json=body, headers=headers or {})
+
+
+class Api:
+    """Google's API with scripted answers, and a clock that moves only where something sleeps."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.requests: list[httpx2.Request] = []
+        self.slept: list[float] = []
+        self.now = 1000.0
+
+    def handle(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if self.answers else ok(candidate())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    @property
+    def body(self) -> dict[str, Any]:
+        sent: dict[str, Any] = json.loads(self.requests[-1].content)
+        return sent
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+Made = Callable[..., GeminiModel]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def make(api: Api) -> AsyncIterator[Made]:
+    built: list[GeminiModel] = []
+
+    def made(*, vertex: bool = True) -> GeminiModel:
+        options = types.HttpOptions(
+            async_client_args={"transport": httpx2.MockTransport(api.handle)}
+        )
+        if vertex:
+            client = genai.Client(
+                enterprise=True,
+                project="p",
+                location="global",
+                credentials=Credentials("t"),  # type: ignore[no-untyped-call]
+                http_options=options,
+            )
+        else:
+            client = genai.Client(enterprise=False, api_key="k", http_options=options)
+        built.append(
+            GeminiModel(client, NO_PRICES, sleep=api.sleep, jitter=lambda: 1.0, now=lambda: api.now)
+        )
+        return built[-1]
+
+    yield made
+    for model in built:
+        await model.aclose()
+
+
+async def test_a_conversation_is_sent_turn_by_turn(api: Api, make: Made) -> None:
+    turns = (("user", "One?"), ("model", "Two."), ("user", "Three?"))
+    await make().generate(ask(messages=turns, system="Be brief."), seconds=20)
+    assert [(turn["role"], turn["parts"]) for turn in api.body["contents"]] == [
+        (role, [{"text": text}]) for role, text in turns
+    ]
+    assert api.body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+
+
+async def test_a_schema_asks_for_json(api: Api, make: Made) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    await make().generate(ask(output_schema=schema), seconds=20)
+    config = api.body["generationConfig"]
+    assert config["responseMimeType"] == "application/json"
+    assert schema in config.values()
+
+
+async def test_parameters_are_sent_and_nothing_else_is(api: Api, make: Made) -> None:
+    parameters = {
+        "temperature": 0.2,
+        "max_output_tokens": 100,
+        "seed": 7,
+        "stop_sequences": ["END"],
+        "thinking_config": {"thinking_budget": 0},
+        "safety_settings": [
+            {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}
+        ],
+    }
+    await make().generate(ask(parameters=parameters), seconds=20)
+    config = api.body["generationConfig"]
+    assert config.pop("thinkingConfig") in ({"thinkingBudget": 0}, {"thinking_budget": 0})
+    assert config == {
+        "temperature": 0.2,
+        "maxOutputTokens": 100,
+        "seed": 7,
+        "stopSequences": ["END"],
+    }
+    assert set(api.body) == {"contents", "generationConfig", "safetySettings"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ({"temprature": 1}, "temprature"),
+        ({"labels": {"a": "b"}}, "labels"),
+        ({"automatic_continuation": True}, "automatic_continuation"),
+        ({"candidate_count": 8}, "candidate_count"),
+        ({"temperature": "warm"}, "temperature"),
+        ({"thinking_config": {"thinking": 1}}, "thinking_config"),
+    ],
+)
+async def test_a_wrong_parameter_is_refused_by_name(
+    api: Api, make: Made, parameters: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ModelRequestError, match=named):
+        await make().generate(ask(parameters=parameters), seconds=20)
+    assert not api.requests
+
+
+async def test_labels_go_to_vertex_in_the_form_it_takes(api: Api, make: Made) -> None:
+    await make().generate(ask(labels={"segue-prompt": "support/classify"}), seconds=20)
+    assert api.body["labels"] == {"segue-prompt": "support-classify"}
+
+
+async def test_labels_do_not_go_to_the_gemini_api(api: Api, make: Made) -> None:
+    await make(vertex=False).generate(ask(labels={"segue-prompt": "a"}), seconds=20)
+    assert "labels" not in api.body
+    assert api.requests[-1].url.host == "generativelanguage.googleapis.com"
+
+
+def test_labels_become_lower_case_short_and_start_with_a_letter() -> None:
+    labels = {"1Segue.Run": "Ünï/X", "_": "dropped", "k" * 70: "v" * 70}
+    assert billing_labels(labels) == {"segue-run": "-n--x", "k" * 63: "v" * 63}
+
+
+async def test_an_answer_is_its_text_without_its_thoughts(api: Api, make: Made) -> None:
+    body = candidate()
+    body["candidates"][0]["content"]["parts"] = [
+        {"text": "Hm.", "thought": True},
+        {"text": "One "},
+        {"text": "two."},
+    ]
+    body["modelVersion"] = "gemini-test-002"
+    api.answers = [ok(body)]
+    reply = await make().generate(ask(), seconds=20)
+    assert (reply.text, reply.model) == ("One two.", "gemini-test-002")
+
+
+async def test_tokens_are_counted_as_billed(api: Api, make: Made) -> None:
+    usage = {
+        "promptTokenCount": 100,
+        "toolUsePromptTokenCount": 10,
+        "candidatesTokenCount": 20,
+        "thoughtsTokenCount": 5,
+        "cachedContentTokenCount": 60,
+    }
+    api.answers = [ok({**candidate(), "usageMetadata": usage})]
+    reply = await make().generate(ask(), seconds=20)
+    assert reply.tokens == Tokens(input=110, output=25, cached=60)
+
+
+REFUSALS = ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "OTHER"]
+OTHERS = ["MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "CONTINUATION", "MODEL_ARMOR"]
+
+
+@pytest.mark.parametrize("reason", [*REFUSALS, *OTHERS])
+async def test_a_stopped_answer_is_refused_by_its_reason(api: Api, make: Made, reason: str) -> None:
+    api.answers = [ok(candidate("Part", finishReason=reason, finishMessage="because"))]
+    with pytest.raises(ModelRefusedError, match=rf"{reason}.*because") as caught:
+        await make().generate(ask(), seconds=20)
+    assert caught.value.reply.text == "Part"
+    assert len(api.requests) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason")
+async def test_a_reason_unknown_to_the_sdk_is_named(api: Api, make: Made) -> None:
+    api.answers = [ok(candidate(finishReason="BORED"))]
+    with pytest.raises(ModelRefusedError, match="BORED"):
+        await make().generate(ask(), seconds=20)
+
+
+async def test_a_blocked_prompt_is_refused_and_was_billed(api: Api, make: Made) -> None:
+    feedback = {"blockReason": "JAILBREAK", "blockReasonMessage": "No."}
+    api.answers = [ok({"promptFeedback": feedback, "usageMetadata": {"promptTokenCount": 9}})]
+    with pytest.raises(ModelRefusedError, match=r"JAILBREAK.*No") as caught:
+        await make().generate(ask(), seconds=20)
+    assert caught.value.reply.tokens == Tokens(input=9)
+
+
+async def test_a_truncated_answer_keeps_what_there_is(api: Api, make: Made) -> None:
+    api.answers = [ok(candidate('{"a": ', finishReason="MAX_TOKENS"))]
+    with pytest.raises(ModelTruncatedError) as caught:
+        await make().generate(ask(), seconds=20)
+    assert caught.value.reply.text == '{"a": '
+
+
+@pytest.mark.parametrize("body", [{}, {"candidates": []}, candidate(""), candidate(" \n")])
+async def test_an_answer_without_text_is_empty(api: Api, make: Made, body: dict[str, Any]) -> None:
+    api.answers = [ok(body)]
+    with pytest.raises(ModelEmptyError):
+        await make().generate(ask(), seconds=20)
+
+
+BAD_ANSWERS: list[tuple[Answer, type[SegueError]]] = [
+    (httpx2.Response(200, text='{"candidates": ['), ModelMalformedError),
+    (httpx2.Response(200, text="<html>"), ModelMalformedError),
+    (ok({"candidates": "none"}), ModelMalformedError),
+    (busy(400), ModelRequestError),
+    (busy(401), ModelRequestError),
+    (busy(403), ModelRequestError),
+    (busy(404), ModelRequestError),
+    (busy(408), ModelUnreachableError),
+    (busy(500), ModelUnreachableError),
+    (busy(502), ModelUnreachableError),
+    (httpx2.Response(504, text="<html>Timeout</html>"), ModelUnreachableError),
+    (httpx2.ConnectError("refused"), ModelUnreachableError),
+    (httpx2.RemoteProtocolError("cut"), ModelUnreachableError),
+    (httpx2.ReadTimeout("slow"), ModelUnreachableError),
+    (httpx2.ReadError("reset"), ModelUnreachableError),
+    (RefreshError("no token now"), ModelUnreachableError),
+    (DefaultCredentialsError("no credentials"), ModelRequestError),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "meaning"),
+    BAD_ANSWERS,
+    ids=lambda value: getattr(value, "__name__", None) or str(value)[:30],
+)
+async def test_a_failed_call_is_not_repeated(
+    api: Api, make: Made, answer: Answer, meaning: type[SegueError]
+) -> None:
+    api.answers = [answer]
+    with pytest.raises(meaning) as caught:
+        await make().generate(ask(), seconds=20)
+    assert type(caught.value) is meaning
+    assert caught.value.reply is None
+    assert len(api.requests) == 1
+    assert not api.slept
+
+
+async def test_googles_own_words_are_kept(api: Api, make: Made) -> None:
+    api.answers = [busy(404, message="Publisher model gemini-test was not found")]
+    with pytest.raises(ModelRequestError, match=r"404.*gemini-test was not found"):
+        await make().generate(ask(), seconds=20)
+
+
+async def test_a_busy_model_is_waited_out_ever_longer(api: Api, make: Made) -> None:
+    api.answers = [busy(429), busy(503), busy(429), busy(503), busy(429), busy(503)]
+    await make().generate(ask(), seconds=200)
+    assert api.slept == [1, 2, 4, 8, 16, 16]
+
+
+async def test_waits_are_jittered(api: Api, make: Made) -> None:
+    model = make()
+    model._jitter = lambda: 0.0
+    api.answers = [busy(), busy()]
+    await model.generate(ask(), seconds=200)
+    assert api.slept == [0.5, 1]
+
+
+async def test_waiting_stops_where_too_little_time_would_remain(api: Api, make: Made) -> None:
+    api.answers = [busy() for _ in range(50)]
+    with pytest.raises(ModelBusyError, match=r"429.*4 times"):
+        await make().generate(ask(), seconds=12)
+    assert api.slept == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        busy(headers={"Retry-After": "7"}),
+        busy(details=[{"@type": "…/QuotaFailure"}, {"@type": "…/RetryInfo", "retryDelay": "7s"}]),
+    ],
+    ids=["header", "RetryInfo"],
+)
+async def test_the_wait_that_the_answer_asks_for_is_kept(
+    api: Api, make: Made, answer: httpx2.Response
+) -> None:
+    api.answers = [answer]
+    await make().generate(ask(), seconds=20)
+    assert api.slept == [7]
+
+
+async def test_a_longer_wait_than_there_is_time_is_not_begun(api: Api, make: Made) -> None:
+    api.answers = [busy(headers={"Retry-After": "60"})]
+    with pytest.raises(ModelBusyError):
+        await make().generate(ask(), seconds=30)
+    assert not api.slept
+
+
+async def test_a_date_in_retry_after_is_ignored(api: Api, make: Made) -> None:
+    api.answers = [busy(headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})]
+    await make().generate(ask(), seconds=30)
+    assert api.slept == [1]
+
+
+async def test_each_try_may_take_what_remains(api: Api, make: Made) -> None:
+    api.answers = [busy(headers={"Retry-After": "5"})]
+    await make().generate(ask(), seconds=20)
+    limits = [request.extensions["timeout"]["read"] for request in api.requests]
+    assert limits == [20, 15]
+
+
+async def test_a_client_is_built_for_each_way_in() -> None:
+    settings: dict[str, Any] = {"project": "p", "location": "l", "base_url": "http://x"}
+    vertex = build_client(**settings, api_key=None, local=True)
+    gemini = build_client(**settings, api_key="k", local=False)
+    assert (vertex.vertexai, gemini.vertexai) == (True, False)
+    for client in (vertex, gemini):
+        await client.aio.aclose()
