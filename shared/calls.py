@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError, validate_call
-from pydantic_core import PydanticSerializationError
 
 from shared.domain.model import Json
 from shared.errors import ActionFailedError, ActionInvalidError, SegueError
@@ -73,8 +72,8 @@ async def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) ->
 def _as_json(name: str, result: Any) -> Json:
     try:
         value: Json = _ANY.dump_python(result, mode="json")
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (PydanticSerializationError, TypeError, ValueError) as error:
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError as error:  # pydantic's own is one, and so is text without a UTF-8 form
         raise ActionFailedError(f"{name} returned what JSON cannot hold: {error}") from error
     return value
 

@@ -100,7 +100,7 @@ def _show(results: dict[str, Any]) -> None:
         spread = results[key]
         table.add_row(name, f"{spread['p50']:.1f} ms", f"{spread['p95']:.1f} ms")
     out.print(table)
-    out.print(f"  a hop takes {results['hop_over_floor']} × the floor")
+    out.print(f"  a hop takes {results['hop_over_floor']} times the floor")
     for latency, rate in results["runs_per_second"].items():
         out.print(
             f"  {rate} runs/s at concurrency {results['concurrency']} with a model of {latency}"

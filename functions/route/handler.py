@@ -79,7 +79,11 @@ def _is_started(version: FlowVersion, event: Event) -> bool:
 
 async def _bury(deps: Deps, message: Message, opening: Opening, refusal: SegueError) -> None:
     letter = dead_letter(message, deps.stage.name, Failure.of(refusal))
-    about = {ONLY_FLOW: opening.version.flow.flow, OPENED_RUN: opening.run_id}
+    about = {
+        ONLY_FLOW: opening.version.flow.flow,
+        OPENED_RUN: opening.run_id,
+        "ce-id": opening.event.id,  # one that brought none must keep the one it was given
+    }
     marked = Message(letter.data, {**letter.attributes, **about})
     await deps.bus.publish(deps.stage.dead_letter_topic, [marked])
 

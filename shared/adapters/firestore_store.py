@@ -16,8 +16,8 @@ from google.api_core.retry import AsyncRetry
 from google.cloud.firestore import AsyncClient, AsyncWriteBatch, FieldFilter, Increment, Query
 
 from shared import ports
-from shared.adapters.document_size import require_committable
 from shared.adapters.firestore_errors import commit_error, is_passing, read_error
+from shared.document_size import require_committable
 from shared.errors import ActionFailedError, StaleError
 
 PATIENCE = 10.0  # seconds for all tries of a call together

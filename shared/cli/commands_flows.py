@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @flows.callback()
-def _flows(context: typer.Context) -> None:
+def _bare_flows(context: typer.Context) -> None:
     """Listing is what a bare `flows` means."""
     if context.invoked_subcommand is None:
         list_flows()
@@ -66,7 +66,7 @@ def list_flows(*, as_json: AsJson = False) -> None:
 
 
 @prompts.callback()
-def _prompts(context: typer.Context) -> None:
+def _bare_prompts(context: typer.Context) -> None:
     """Listing is what a bare `prompts` means."""
     if context.invoked_subcommand is None:
         list_prompts()

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @letters.callback()
-def _letters(context: typer.Context) -> None:
+def _bare_letters(context: typer.Context) -> None:
     """Listing is what a bare `dead-letters` means."""
     if context.invoked_subcommand is None:
         list_letters()

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -100,7 +101,7 @@ def waterfall(entries: list[Entry]) -> Table:
     span = max((e.started - first).total_seconds() * 1000 + e.duration_ms for e in entries)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("at", "stage", "step", "try", "time", "", "outcome"):
-        justify = "right" if name in {"at", "try", "time"} else "left"
+        justify: JustifyMethod = "right" if name in {"at", "try", "time"} else "left"
         table.add_column(name, justify=justify, no_wrap=name != "outcome")
     for entry in entries:
         offset = (entry.started - first).total_seconds() * 1000

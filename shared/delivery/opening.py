@@ -165,16 +165,18 @@ class Opener:
         await progress.follow(plan, arrivals_in(plan, written), self._variables(opening))
 
     async def _meet(self, opening: Opening, plan: Advance) -> None:
-        """The run is there. Its opener's redelivery sends again, a redrive opens it anew where it
-        was refused, and anybody else has no part in it.
+        """The run is there. Its opener's redelivery sends again, and so does a redrive, which opens
+        it anew where it was refused; anybody else has no part in it.
         """
         found = await self._deps.store.get(run_path(opening.run_id))
         if found is None:
             return
         run = RunRecord.of(found.data)
-        if run.status is RunStatus.FAILED and self._message.redrives > run.redrives:
+        redriven = self._message.redrives > run.redrives
+        opener = run.opened_by == self._received.delivery.message_id
+        if run.status is RunStatus.FAILED and redriven:
             await self._open_anew(opening, plan, found)
-        elif not run.status.is_final and run.opened_by == self._received.delivery.message_id:
+        elif not run.status.is_final and (redriven or opener):
             await self._send_again(opening, found, run)
 
     async def _open_anew(self, opening: Opening, plan: Advance, found: Document) -> None:

@@ -110,10 +110,11 @@ class Progress:
                 variables = await variables_at(self._deps.store, self._scope, join, known)
                 await self._fire(join, totals[join], variables)
 
-    async def start_again(self, step: str, variables: Variables) -> None:
-        """Sends a step whose turn it is, or skips it; its arrivals are in `variables` already."""
-        plan = chain.fire(self._flow, step, Arrivals(1, 1), variables)
-        await self._take(plan, variables)
+    async def start_again(self, step: str, arrivals: Arrivals, variables: Variables) -> None:
+        """Sends a step whose turn it is, or skips it, whatever is recorded of earlier attempts."""
+        plan = chain.fire(self._flow, step, arrivals, variables)
+        standing = await self._deps.store.get(step_path(self._scope.run.id, step))
+        await self._take(plan, variables, standing)
 
     async def _send(self, plan: Advance, variables: Variables) -> None:
         outgoing: dict[str, list[Message]] = defaultdict(list)
@@ -133,8 +134,10 @@ class Progress:
             return
         await self._take(chain.fire(self._flow, join, total, variables), variables)
 
-    async def _take(self, plan: Advance, variables: Variables) -> None:
-        writes = self.writes(plan)
+    async def _take(
+        self, plan: Advance, variables: Variables, standing: Document | None = None
+    ) -> None:
+        writes = [_over(standing, write) for write in self.writes(plan)]
         totals: Mapping[str, Arrivals] = {}
         if writes:  # the join was skipped: record that and what follows from it
             totals = await self._commit_once(plan, writes)
@@ -174,6 +177,15 @@ class Progress:
         return {
             join: Arrivals(*_counts(document)) for join, document in zip(joins, found, strict=True)
         }
+
+
+def _over(standing: Document | None, write: Write) -> Write:
+    """A skip over a record that is there already; its attempts are kept."""
+    if standing is None or standing.path != write.path or not isinstance(write, Create):
+        return write
+    kept = {"attempts", "answers", "prompt", "model", "fence", "started_at"}
+    changed = {name: value for name, value in write.data.items() if name not in kept}
+    return Update(write.path, changed, standing.revision)
 
 
 def require_fitting(value: Any, what: str) -> None:

@@ -30,7 +30,7 @@ from shared.domain.records import (
     run_path,
 )
 from shared.domain.version import FlowVersion
-from shared.errors import NotFoundError, RedriveRefusedError
+from shared.errors import NotFoundError, RedriveRefusedError, VersionMissingError
 from shared.ports import Document, Query, Update, Write
 
 
@@ -120,15 +120,21 @@ async def _version(
     today = deps.flows.current().get(run.flow)
     if today is None:
         raise RedriveRefusedError(f"there is no flow {run.flow!r} today to move the run to")
-    if today.version != run.flow_version:
-        before = await deps.flows.pinned(run.flow, run.flow_version)
-        if _shape(before) != _shape(today):
-            raise RedriveRefusedError(
-                f"today's {run.flow!r} has other steps or needs than the run's version"
-                f" {run.flow_version}; {len(steps)} recorded steps would not fit it"
-            )
+    if today.version != run.flow_version and not await _fits(today, run, steps, deps):
+        raise RedriveRefusedError(
+            f"today's {run.flow!r} has other steps or needs than the run's version"
+            f" {run.flow_version}; {len(steps)} recorded steps would not fit it"
+        )
     await deps.flows.ensure_stored(today, stored_at=deps.clock.now())
     return today
+
+
+async def _fits(today: FlowVersion, run: RunRecord, steps: list[Document], deps: Deps) -> bool:
+    try:
+        before = await deps.flows.pinned(run.flow, run.flow_version)
+    except VersionMissingError:  # its shape is lost; what is recorded must at least have its place
+        return {step.name for step in steps} <= today.flow.steps.keys()
+    return _shape(before) == _shape(today)
 
 
 def _shape(version: FlowVersion) -> Mapping[str, frozenset[str]]:
@@ -172,18 +178,19 @@ def _status_now(step: Document) -> StepStatus:
 async def _send_frontier(
     found: Document, version: FlowVersion, statuses: Mapping[str, StepStatus], deps: Deps
 ) -> tuple[str, ...]:
-    """Sends every step that could be under way and is not, or ends the run where none is left."""
+    """Sends every step whose turn it is, or ends the run where none is left.
+
+    One that is recorded as running is sent too: its message may have been acknowledged because the
+    run had ended, and where somebody does work on it, its claim keeps the second message waiting.
+    """
     run = RunRecord.of(found.data)
     scope = scope_of_run(run, found, version)
     progress = Progress(deps, scope)
-    ready = [
-        step
-        for step in chain.frontier(version.flow, statuses)
-        if statuses.get(step) is not StepStatus.RUNNING
-    ]
+    ready = chain.frontier(version.flow, statuses)
     for step in ready:
         variables = await variables_at(deps.store, scope, step, {})
-        await progress.start_again(step, variables)
+        arrivals = chain.arrivals_at(version.flow, step, statuses)
+        await progress.start_again(step, arrivals, variables)
     if not ready and set(statuses) == set(version.flow.steps):
         await progress.finish(await variables_at(deps.store, scope, END, {}))
-    return tuple(ready)
+    return ready

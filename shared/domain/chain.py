@@ -7,7 +7,7 @@ redelivered message emit exactly what the first one did.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -139,19 +139,21 @@ class _Walk:
 
 
 def frontier(flow: Flow, statuses: Mapping[str, StepStatus]) -> tuple[str, ...]:
-    """Steps that may be under way or ready: unfinished, and all they need has finished."""
+    """Steps whose turn it is: unfinished, and all they need has finished."""
     done = {name for name, status in statuses.items() if _passed(status)}
     return tuple(
         name
         for name, step in flow.steps.items()
-        if name not in done and done.issuperset(step.needs) and _any_success(step.needs, statuses)
+        if name not in done and done.issuperset(step.needs)
     )
+
+
+def arrivals_at(flow: Flow, step: str, statuses: Mapping[str, StepStatus]) -> Arrivals:
+    """What has reached a step of the frontier; the event itself counts for a first step."""
+    needs = flow.steps[step].needs
+    succeeded = sum(statuses[name] is StepStatus.SUCCEEDED for name in needs)
+    return Arrivals(len(needs), succeeded) if needs else Arrivals(1, 1)
 
 
 def _passed(status: StepStatus) -> bool:
     return status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED}
-
-
-def _any_success(needs: Iterable[str], statuses: Mapping[str, StepStatus]) -> bool:
-    needed = tuple(needs)
-    return not needed or any(statuses[name] is StepStatus.SUCCEEDED for name in needed)

@@ -87,7 +87,7 @@ def _model(chosen: Settings) -> Model:
         project=chosen.project,
         location=chosen.location,
         api_key=key.get_secret_value() if key else None,
-        base_url=chosen.vertex_base_url,
+        base_url=None if key else chosen.vertex_base_url,
         local=chosen.vertex_base_url is not None,
     )
     return GeminiModel(client, read_prices(chosen.prompts))

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
 
     @property
     def uses_api_key(self) -> bool:
-        """Gemini API rather than Vertex: asked for, or the only credential a local run has."""
+        """Gemini API rather than Vertex: asked for, or not said otherwise and a key is there."""
         if self.model == "auto":
             return self.gemini_api_key is not None
         return self.model == "gemini"

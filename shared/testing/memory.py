@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.adapters.document_size import require_committable, storable_size
+from shared.document_size import require_committable, storable_size
 from shared.domain.actions import EmailSend, HttpRequest, SlackPost
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json

@@ -175,10 +175,14 @@ class Pipeline:
         fitting = [one for one in self.collect() if stage in {None, one.stage}]
         if not fitting:
             return False
-        chosen = self.random.choice(fitting)
-        self._waiting.remove(chosen)
+        chosen = self.take(self.random.choice(fitting))
         await self._deliver_together([chosen])
         return True
+
+    def take(self, waiting: Waiting) -> Waiting:
+        """Takes a message off the queue, to be handed to `deliver`."""
+        self._waiting.remove(waiting)
+        return waiting
 
     def _drawn(self) -> list[Waiting]:
         """The next deliveries, of what is due."""
@@ -190,8 +194,7 @@ class Pipeline:
             due = [one for one in self._waiting if one.due <= self.world.clock.now()]
             if not due:
                 break
-            chosen = self.random.choice(due)
-            self._waiting.remove(chosen)
+            chosen = self.take(self.random.choice(due))
             self._maybe_again(chosen)
             drawn.append(chosen)
         return drawn

@@ -11,7 +11,7 @@ import yaml
 from google.api_core import exceptions as google
 from google.pubsub_v1 import PublishRequest, PublishResponse
 
-from shared.adapters.document_size import MAX_DOCUMENT_BYTES, document_size, storable_size
+from shared.document_size import MAX_DOCUMENT_BYTES, document_size, storable_size
 from shared.adapters.firestore_errors import commit_error, is_passing, read_error
 from shared.adapters.pubsub_bus import PubSubBus
 from shared.adapters.system_clock import SystemClock
