@@ -25,7 +25,7 @@ _REPAIR = (
     "That answer does not fit the required JSON schema: {problem}\n"
     "Answer again with nothing but JSON that fits the schema."
 )
-_MARGIN = 5.0  # seconds of the budget kept for recording the answer
+_SHARE = 0.95  # of the step's time; the rest is kept for recording the answer
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -40,7 +40,8 @@ async def ask(task: StepTask, deps: Deps) -> Outcome:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     request = await _request(todo, deps)
     own = task.scope.version.flow.steps[task.envelope.step].timeout
-    talk = _Talk(deps, request, seconds=min(own or deps.stage.budget, deps.stage.budget) - _MARGIN)
+    limit = min(own or deps.stage.budget, deps.stage.budget)
+    talk = _Talk(deps, request, seconds=limit * _SHARE)
     outcome = await talk.hold()
     return replace(outcome, prompt=todo.prompt, model=talk.model)
 
