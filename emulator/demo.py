@@ -17,7 +17,7 @@ from rich.text import Text
 
 from emulator.foreground import tail
 from emulator.system import LocalSystem, Options
-from shared.cli.output import LiveView, complain, out, safe, say
+from shared.cli.output import LiveView, complain, out, plain, safe, say
 from shared.cli.sending import Draft, send
 from shared.cli.state import State
 from shared.cli.traces import Entry, read_entries, story, waterfall
@@ -109,7 +109,12 @@ def _show_what_happened(progress: Progress, mail: list[dict[str, Any]], log: Pat
         text = f"to {item.get('to')}\n\n{str(item.get('text', '')).strip()}"
         title = f"mail in the local sink: {item.get('subject')}"
         out.print(
-            Panel(Text(text), title=Text(title), border_style="magenta", width=min(out.width, 100))
+            Panel(
+                Text(plain(text)),
+                title=Text(plain(title)),
+                border_style="magenta",
+                width=min(out.width, 100),
+            )
         )
     correlation = (progress.runs or [{}])[0].get("correlation_id", "")
     say(f"\nthe same as one story, [bold]segue trace {safe(correlation)}[/]:")

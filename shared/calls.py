@@ -53,7 +53,7 @@ async def invoke(name: str, arguments: Mapping[str, Any]) -> Json:
     try:
         result = await _called(function, arguments)
     except ValidationError as error:
-        if error.title != function.__name__:  # raised inside the function, not about its arguments
+        if error.title not in {function.__name__, function.__qualname__}:  # raised inside of it
             raise ActionFailedError(f"{name} raised {error}") from error
         raise ActionInvalidError(f"{name}: {_problems(error)}") from error
     except SegueError:

@@ -6,6 +6,7 @@ Colour follows NO_COLOR and the terminal; rich sees to both.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -34,6 +35,8 @@ STATUS_MARK = {
     "cancelled": "✗",
 }
 
+# Control characters and those that turn the direction of writing; rich drops carriage returns.
+_DRIVING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PIPE_WIDTH = 160  # a pipe has no width of its own; ids and sentences should stay whole
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
@@ -79,12 +82,17 @@ def print_json(value: Any) -> None:
 def status(word: str) -> str:
     """A status with its mark, in its colour."""
     style = STATUS_STYLE.get(word, "none")
-    return f"[{style}]{STATUS_MARK.get(word, '')} {word}[/]".replace("] ", "] ", 1)
+    return f"[{style}]{STATUS_MARK.get(word, '')} {word}[/]"
+
+
+def plain(text: object) -> str:
+    """Text from outside without the characters that would drive the terminal."""
+    return _DRIVING.sub("\N{REPLACEMENT CHARACTER}", str(text))
 
 
 def safe(text: object) -> str:
     """Text from outside: markup in it is shown, not obeyed."""
-    return escape(str(text))
+    return escape(plain(text))
 
 
 def money(usd: float | None) -> str:

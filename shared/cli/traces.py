@@ -16,7 +16,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.output import money, safe
+from shared.cli.output import money, plain, safe
 
 _LABELS = "logging.googleapis.com/labels"
 _TRACE = "logging.googleapis.com/trace"
@@ -113,7 +113,7 @@ def waterfall(entries: list[Entry]) -> Table:
             str(entry.line.get("delivery_attempt") or ""),
             f"{entry.duration_ms:.0f} ms",
             Text(_bar(offset, entry.duration_ms, span), style=style),
-            Text(_told(entry), style=style),
+            Text(plain(_told(entry)), style=style),
         )
     return table
 

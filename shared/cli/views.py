@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.output import money, safe, status
+from shared.cli.output import money, plain, safe, status
 
 Report = dict[str, Any]
 
@@ -59,12 +59,12 @@ def _endings(report: Report) -> list[RenderableType]:
     for name, value in (report["outputs"] or {}).items():
         endings.append(Text.from_markup(f"  [bold]{safe(name)}[/]"))
         endings.append(
-            Padding(Text(value if isinstance(value, str) else repr(value)), (0, 0, 0, 4))
+            Padding(Text(plain(value) if isinstance(value, str) else repr(value)), (0, 0, 0, 4))
         )
     if report["error"]:
         where = f" in step {report['error']['step']}" if report["error"].get("step") else ""
         endings.append(Text.from_markup(f"  [bold red]{safe(report['error']['code'])}[/]{where}"))
-        endings.append(Padding(Text(report["error"]["message"]), (0, 0, 0, 4)))
+        endings.append(Padding(Text(plain(report["error"]["message"])), (0, 0, 0, 4)))
     totals = report["totals"]
     endings.append(
         Text.from_markup(

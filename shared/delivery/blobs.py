@@ -6,18 +6,17 @@ Written piece by piece, head last: a blob whose head is there is complete.
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from datetime import datetime
 
 from shared.domain.records import blob_path
-from shared.errors import AlreadyExistsError, PayloadMissingError
-from shared.ports import Create, Put, Store
+from shared.errors import PayloadMissingError
+from shared.ports import Put, Store
 
 PIECE_BYTES = 900 * 1024
 
 
 async def put_blob(store: Store, data: bytes, expire_at: datetime) -> str:
-    """Stores the bytes and returns their id; storing them twice is harmless."""
+    """Stores the bytes and returns their id; stored again, they are kept as long as need be."""
     blob_id = hashlib.sha256(data).hexdigest()
     path = blob_path(blob_id)
     pieces = [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
@@ -26,8 +25,7 @@ async def put_blob(store: Store, data: bytes, expire_at: datetime) -> str:
             [Put(f"{path}/pieces/{number}", {"data": piece, "expire_at": expire_at})]
         )
     head = {"pieces": len(pieces), "size": len(data), "expire_at": expire_at}
-    with suppress(AlreadyExistsError):
-        await store.commit([Create(path, head)])
+    await store.commit([Put(path, head)])
     return blob_id
 
 

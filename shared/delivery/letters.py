@@ -55,9 +55,11 @@ async def letter_of(delivery: Delivery, deps: Deps) -> Letter:
     message = delivery.message
     stage = message.attributes.get(FROM_STAGE) or _stage_of(delivery.subscription)
     original = Message(message.data, _own_attributes(message))
-    envelope = _envelope(original)
+    is_event = stage == "route"  # then data and attributes are a stranger's, and stop no step
+    envelope = None if is_event else _envelope(original)
     run_id = envelope.run.id if envelope else original.attributes.get("segue-run")
-    step = envelope.step if envelope else original.attributes.get("segue-step")
+    named = None if is_event else original.attributes.get("segue-step")
+    step = envelope.step if envelope else named
     record = DeadLetterRecord(
         letter_id=ids.dead_letter_id(stage, _identity(original, envelope), original.redrives),
         stage=stage,

@@ -15,7 +15,7 @@ from shared.delivery.scope import Scope, dead_letter, variables_at
 from shared.domain import chain
 from shared.domain.chain import Advance, Arrivals, StepStatus
 from shared.domain.envelope import Message
-from shared.domain.events import MAX_DATA_BYTES
+from shared.domain.events import MAX_DATA_BYTES, MAX_DEPTH, is_shallow
 from shared.domain.expressions import fill, names
 from shared.domain.flow import END
 from shared.domain.records import (
@@ -193,6 +193,8 @@ def require_fitting(value: Any, what: str) -> None:
     size = len(json.dumps(value, ensure_ascii=False).encode())
     if size > MAX_DATA_BYTES:
         raise OutputTooLargeError(f"{what}: {size:,} bytes; the limit is {MAX_DATA_BYTES:,}")
+    if not is_shallow(value):
+        raise OutputTooLargeError(f"{what}: nested more than {MAX_DEPTH} deep")
 
 
 def _counts(document: Document | None) -> tuple[int, int]:

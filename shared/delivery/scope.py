@@ -74,7 +74,7 @@ class Scope:
         return Message(envelope.encode(), attributes)
 
     def _context(self, step: str, variables: Mapping[str, Any]) -> Context:
-        wanted = self.version.wanted(step)
+        wanted = self.version.wanted(step) - {"run"}  # the pins tell that
         return context_of({name: value for name, value in variables.items() if name in wanted})
 
     def run_variables(self) -> dict[str, str]:

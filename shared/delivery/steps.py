@@ -70,6 +70,7 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     scope = scope_of(envelope, received.delivery.message, version, received.span_id)
     reach("decoded")
     if check_run and await _has_ended(deps, envelope):
+        await _require_not_failed(deps, envelope)
         return Handled("run-ended")
     held = await claim(deps, envelope, received.delivery)
     step = _Step(deps, scope, envelope, received)
@@ -82,6 +83,14 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
 async def _has_ended(deps: Deps, envelope: Envelope) -> bool:
     found = await deps.store.get(run_path(envelope.run.id))
     return found is not None and RunRecord.of(found.data).status.is_final
+
+
+async def _require_not_failed(deps: Deps, envelope: Envelope) -> None:
+    """The failure that ended the run may not have been buried yet: it is raised once more."""
+    found = await deps.store.get(step_path(envelope.run.id, envelope.step))
+    record = StepRecord.of(found.data) if found else None
+    if record is not None and record.error is not None:
+        raise RecordedFailure(record.error)
 
 
 class _Step:

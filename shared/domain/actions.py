@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, TypeAdapter, ValidationError, field_validator
+from pydantic import ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, field_validator
 
 from shared.domain.events import TYPE_PATTERN
 from shared.domain.model import Declared, Json
@@ -19,7 +19,13 @@ _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]  #
 _Header = Annotated[str, Field(max_length=8192, pattern=r"^[^\r\n\x00]*$")]
 
 
-class SlackPost(Declared):
+class Arguments(Declared):
+    """What an action takes. A number where text belongs is written out: `{{ items | length }}`."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class SlackPost(Arguments):
     """Post a message to a Slack channel."""
 
     action: Literal["slack.post"] = "slack.post"
@@ -28,7 +34,7 @@ class SlackPost(Declared):
     thread_ts: str | None = Field(None, description="Answer in this thread.")
 
 
-class EmailSend(Declared):
+class EmailSend(Arguments):
     """Send an e-mail. Line breaks in a header are refused, so data cannot add headers."""
 
     action: Literal["email.send"] = "email.send"
@@ -49,7 +55,7 @@ class EmailSend(Declared):
         return addresses
 
 
-class HttpRequest(Declared):
+class HttpRequest(Arguments):
     """Send an HTTP request, with an `Idempotency-Key` that is equal on every attempt."""
 
     action: Literal["http.request"] = "http.request"
@@ -60,7 +66,7 @@ class HttpRequest(Declared):
     timeout: float = Field(30.0, gt=0, le=300, description="Seconds.")
 
 
-class FirestoreSet(Declared):
+class FirestoreSet(Arguments):
     """Write a document of your own; Segue's collections are refused."""
 
     action: Literal["firestore.set"] = "firestore.set"
@@ -80,7 +86,7 @@ class FirestoreSet(Declared):
         return path
 
 
-class EventPublish(Declared):
+class EventPublish(Arguments):
     """Publish a derived event: same correlation id, caused by this one, same id on every try."""
 
     action: Literal["event.publish"] = "event.publish"
@@ -89,7 +95,7 @@ class EventPublish(Declared):
     subject: str | None = None
 
 
-class LogWrite(Declared):
+class LogWrite(Arguments):
     """Write a line to the log under the run's trace."""
 
     action: Literal["log.write"] = "log.write"
@@ -102,7 +108,7 @@ Action = Annotated[
     SlackPost | EmailSend | HttpRequest | FirestoreSet | EventPublish | LogWrite,
     Field(discriminator="action"),
 ]
-ACTIONS: dict[str, type[Declared]] = {
+ACTIONS: dict[str, type[Arguments]] = {
     model.model_fields["action"].default: model
     for model in (SlackPost, EmailSend, HttpRequest, FirestoreSet, EventPublish, LogWrite)
 }

@@ -41,6 +41,13 @@ class Event(Wire):
     correlation_id: str = Field(min_length=1, max_length=256)
     causation_id: str | None = None
 
+    @field_validator("time", mode="before")
+    @classmethod
+    def _is_a_date(cls, value: object) -> object:
+        if isinstance(value, str) and "-" not in value:  # would be read as seconds since 1970
+            raise ValueError("an RFC 3339 time looks like 2026-01-31T12:00:00Z")
+        return value
+
     @field_validator("time")
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
@@ -159,10 +166,15 @@ def _finite(text: str) -> float:
     return value
 
 
-def _require_shallow(body: Json) -> None:
+def is_shallow(body: Json) -> bool:
+    """Whether a value is nested no more than MAX_DEPTH deep."""
     level = [body]
     for _ in range(MAX_DEPTH):
         lists = [list(v.values()) if isinstance(v, dict) else v for v in level]
         level = [item for inner in lists if isinstance(inner, list) for item in inner]
-    if level:
+    return not level
+
+
+def _require_shallow(body: Json) -> None:
+    if not is_shallow(body):
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep")

@@ -94,7 +94,7 @@ def _names(text: str, *, expression: bool) -> frozenset[str]:
 
 
 def attributes(value: Any, *, expression: bool = False) -> frozenset[tuple[str, str]]:
-    """Pairs (variable, attribute) that are read without a guard, e.g. `draft.text`."""
+    """Pairs (variable, attribute) that are read, e.g. `draft.text`, guarded or not."""
     template = syntax(value, expression=expression)
     if template is None:
         return frozenset().union(*(attributes(item) for item in _items(value)))

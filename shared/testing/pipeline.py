@@ -122,8 +122,8 @@ class Pipeline:
         self.manners = manners or Manners()
         self.deliveries: Counter[str] = Counter()
         self.parked: list[Message] = []
-        self.cut_down: list[Message] = []
-        self.overtaken: list[Message] = []
+        self.cut_down: list[Waiting] = []
+        self.overtaken: list[Waiting] = []
         self._stages = {s.topic: s for s in stages.values() if s.topic is not None}
         self._bury = stages["bury"]
         self._handlers = handlers
@@ -203,7 +203,7 @@ class Pipeline:
         if self.random.random() >= self.manners.duplicates:
             return
         if self.random.random() < self.manners.overtaken:
-            self.overtaken.append(waiting.message)
+            self.overtaken.append(waiting)
             waiting = replace(waiting, attempt=waiting.attempt + 1)
         self._waiting.append(waiting)
 
@@ -218,7 +218,7 @@ class Pipeline:
         try:
             status = await receive(self._body(waiting), deps, self._handlers[waiting.stage])
         except Crash:
-            self.cut_down.append(waiting.message)
+            self.cut_down.append(waiting)
             status = 500
         if status >= 300:
             await self._give_back(waiting)

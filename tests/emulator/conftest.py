@@ -43,7 +43,8 @@ async def google_engine(
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def system(
-    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+    installation: Installation,  # noqa: ARG001 - skips where there is none
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Harness]:
     """The whole local system, all stages in one process that crash points can kill."""
     folder = tmp_path_factory.mktemp("system")

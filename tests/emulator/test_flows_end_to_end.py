@@ -1,4 +1,4 @@
-"""Both flows that come with it, from a published event to a finished run, through real processes."""
+"""Both flows that come with it, from a published event to a finished run, in real processes."""
 
 from __future__ import annotations
 

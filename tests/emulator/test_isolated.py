@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from emulator.google_install import Installation
 from emulator.system import LocalSystem, Options
 from tests.emulator.conftest import prompts_with_tests
 from tests.emulator.harness import Harness
@@ -15,10 +14,8 @@ from tests.emulator.harness import Harness
 TICKET = {"id": "T-9", "from": "li@example.com", "body": "The export fails with an error."}
 
 
-@pytest.mark.usefixtures("system")
-async def test_bundles_alone_carry_a_ticket_to_its_reply(
-    installation: Installation, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("system", "installation")
+async def test_bundles_alone_carry_a_ticket_to_its_reply(tmp_path: Path) -> None:
     """A second system beside the shared one: nothing of a system may be fixed or global."""
     before = dict(os.environ)
     for name in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"):
@@ -55,4 +52,4 @@ async def test_bundles_alone_carry_a_ticket_to_its_reply(
 
 def _loaded_from(pid: int) -> Path:
     """The working folder of a stage's process: its bundle."""
-    return Path(os.readlink(f"/proc/{pid}/cwd"))
+    return Path(f"/proc/{pid}/cwd").readlink()

@@ -334,24 +334,6 @@ async def test_an_answer_that_is_not_json_is_not_parsed(
     assert answer.candidates[0].finish_reason is types.FinishReason.STOP
 
 
-async def test_a_wrong_control_request_is_refused_with_the_remedy(
-    control: httpx.AsyncClient,
-) -> None:
-    answer = await control.post("/_faults", json={"fault": "fire"})
-    assert answer.status_code == 400
-    assert "use one of 429, 503" in answer.json()["error"]
-    answer = await control.post("/_rules", content=b"- when: {promt: a}\n  answer: b\n")
-    assert answer.json()["error"].startswith("POST /_rules:1: unknown key 'promt'")
-
-
-async def test_a_path_without_a_model_says_what_the_client_lacks(
-    control: httpx.AsyncClient,
-) -> None:
-    answer = await control.post("/", json={})
-    assert answer.status_code == 404
-    assert "project and location" in answer.json()["error"]["message"]
-
-
 async def test_latency_can_be_set(
     model: genai.client.AsyncClient, control: httpx.AsyncClient
 ) -> None:

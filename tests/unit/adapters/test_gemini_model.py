@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
-from google import genai
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
-from google.genai import types
-from google.oauth2.credentials import Credentials
 
-from shared.adapters.gemini_model import GeminiModel, build_client
+from shared.adapters.gemini_model import build_client
 from shared.adapters.gemini_request import billing_labels
-from shared.domain.envelope import ModelRequest
-from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.errors import (
-    ModelBusyError,
     ModelEmptyError,
     ModelMalformedError,
     ModelRefusedError,
@@ -29,91 +20,7 @@ from shared.errors import (
     ModelUnreachableError,
     SegueError,
 )
-
-NO_PRICES = PriceTable.model_validate({"as_of": "2026-10-07", "source": "none", "models": {}})
-Answer = httpx2.Response | Exception
-
-
-def ask(**fields: Any) -> ModelRequest:
-    return ModelRequest.model_validate(
-        {"model": "gemini-test", "messages": (("user", "Hello?"),), **fields}
-    )
-
-
-def candidate(text: str = "Hi.", **fields: Any) -> dict[str, Any]:
-    content = {"role": "model", "parts": [{"text": text}] if text else []}
-    return {"candidates": [{"content": content, "finishReason": "STOP", **fields}]}
-
-
-def ok(body: Any) -> httpx2.Response:
-    return httpx2.Response(200, json=body)
-
-
-def busy(status: int = 429, headers: dict[str, str] | None = None, **error: Any) -> httpx2.Response:
-    body = {"error": {"code": status, "message": "busy", "status": "BUSY", **error}}
-    return httpx2.Response(status, json=body, headers=headers or {})
-
-
-class Api:
-    """Google's API with scripted answers, and a clock that moves only where something sleeps."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.requests: list[httpx2.Request] = []
-        self.slept: list[float] = []
-        self.now = 1000.0
-
-    def handle(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        answer = self.answers.pop(0) if self.answers else ok(candidate())
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-    @property
-    def body(self) -> dict[str, Any]:
-        sent: dict[str, Any] = json.loads(self.requests[-1].content)
-        return sent
-
-
-@pytest.fixture
-def api() -> Api:
-    return Api()
-
-
-Made = Callable[..., GeminiModel]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def make(api: Api) -> AsyncIterator[Made]:
-    built: list[GeminiModel] = []
-
-    def made(*, vertex: bool = True) -> GeminiModel:
-        options = types.HttpOptions(
-            async_client_args={"transport": httpx2.MockTransport(api.handle)}
-        )
-        if vertex:
-            client = genai.Client(
-                enterprise=True,
-                project="p",
-                location="global",
-                credentials=Credentials("t"),  # type: ignore[no-untyped-call]
-                http_options=options,
-            )
-        else:
-            client = genai.Client(enterprise=False, api_key="k", http_options=options)
-        built.append(
-            GeminiModel(client, NO_PRICES, sleep=api.sleep, jitter=lambda: 1.0, now=lambda: api.now)
-        )
-        return built[-1]
-
-    yield made
-    for model in built:
-        await model.aclose()
+from tests.unit.adapters.gemini_api import Answer, Api, Made, ask, busy, candidate, ok
 
 
 async def test_a_conversation_is_sent_turn_by_turn(api: Api, make: Made) -> None:
@@ -301,63 +208,6 @@ async def test_googles_own_words_are_kept(api: Api, make: Made) -> None:
     api.answers = [busy(404, message="Publisher model gemini-test was not found")]
     with pytest.raises(ModelRequestError, match=r"404.*gemini-test was not found"):
         await make().generate(ask(), seconds=20)
-
-
-async def test_a_busy_model_is_waited_out_ever_longer(api: Api, make: Made) -> None:
-    api.answers = [busy(429), busy(503), busy(429), busy(503), busy(429), busy(503)]
-    await make().generate(ask(), seconds=200)
-    assert api.slept == [1, 2, 4, 8, 16, 16]
-
-
-async def test_waits_are_jittered(api: Api, make: Made) -> None:
-    model = make()
-    model._jitter = lambda: 0.0
-    api.answers = [busy(), busy()]
-    await model.generate(ask(), seconds=200)
-    assert api.slept == [0.5, 1]
-
-
-async def test_waiting_stops_where_too_little_time_would_remain(api: Api, make: Made) -> None:
-    api.answers = [busy() for _ in range(50)]
-    with pytest.raises(ModelBusyError, match=r"429.*4 times"):
-        await make().generate(ask(), seconds=12)
-    assert api.slept == [1, 2, 4]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        busy(headers={"Retry-After": "7"}),
-        busy(details=[{"@type": "…/QuotaFailure"}, {"@type": "…/RetryInfo", "retryDelay": "7s"}]),
-    ],
-    ids=["header", "RetryInfo"],
-)
-async def test_the_wait_that_the_answer_asks_for_is_kept(
-    api: Api, make: Made, answer: httpx2.Response
-) -> None:
-    api.answers = [answer]
-    await make().generate(ask(), seconds=20)
-    assert api.slept == [7]
-
-
-async def test_a_longer_wait_than_there_is_time_is_not_begun(api: Api, make: Made) -> None:
-    api.answers = [busy(headers={"Retry-After": "60"})]
-    with pytest.raises(ModelBusyError):
-        await make().generate(ask(), seconds=30)
-    assert not api.slept
-
-
-async def test_a_date_in_retry_after_is_ignored(api: Api, make: Made) -> None:
-    api.answers = [busy(headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})]
-    await make().generate(ask(), seconds=30)
-    assert api.slept == [1]
-
-
-async def test_each_try_may_take_what_remains(api: Api, make: Made) -> None:
-    api.answers = [busy(headers={"Retry-After": "5"})]
-    await make().generate(ask(), seconds=20)
-    limits = [request.extensions["timeout"]["read"] for request in api.requests]
-    assert limits == [20, 15]
 
 
 async def test_a_client_is_built_for_each_way_in() -> None:

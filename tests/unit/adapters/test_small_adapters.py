@@ -11,10 +11,10 @@ import yaml
 from google.api_core import exceptions as google
 from google.pubsub_v1 import PublishRequest, PublishResponse
 
-from shared.document_size import MAX_DOCUMENT_BYTES, document_size, storable_size
 from shared.adapters.firestore_errors import commit_error, is_passing, read_error
 from shared.adapters.pubsub_bus import PubSubBus
 from shared.adapters.system_clock import SystemClock
+from shared.document_size import MAX_DOCUMENT_BYTES, document_size, storable_size
 from shared.domain.envelope import Message
 from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens

@@ -1,0 +1,80 @@
+"""Topics and subscriptions: nothing is dropped, and every number is one Pub/Sub takes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from emulator.topology import BURY, Subscription, topology
+from shared.runtime.stage_table import read_stages
+
+TABLE = read_stages()
+PLAN = topology(TABLE, "http://front")
+PUSHED = [s for s in PLAN.subscriptions if s.push_to is not None]
+# https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names
+_NAME = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
+
+
+def by_name(subscription: Subscription) -> str:
+    return subscription.name
+
+
+def test_what_cannot_be_handled_always_goes_somewhere() -> None:
+    parking = [s for s in PLAN.subscriptions if s.dead_letter_topic is None]
+    assert [s.name for s in parking] == [f"{TABLE.prefix}-{BURY}-dead"]
+    assert parking[0].push_to is None
+
+
+def test_every_dead_letter_topic_is_listened_to() -> None:
+    heard = {subscription.topic for subscription in PLAN.subscriptions}
+    dead = {s.dead_letter_topic for s in PLAN.subscriptions if s.dead_letter_topic}
+    assert dead <= heard
+
+
+def test_every_topic_is_listened_to_exactly_once() -> None:
+    topics = [subscription.topic for subscription in PLAN.subscriptions]
+    assert sorted(topics) == list(PLAN.topics)
+
+
+def test_dead_letters_of_all_stages_are_pushed_to_bury() -> None:
+    pushed = {s.topic: s.push_to for s in PUSHED if s.topic.endswith("-dead")}
+    stages = [stage for stage in TABLE.stages.values() if stage.trigger == "topic"]
+    assert pushed == {
+        f"{TABLE.prefix}-{stage.dead_letter_topic}": f"http://front/{BURY}" for stage in stages
+    }
+
+
+def test_every_stage_with_a_topic_is_pushed_to() -> None:
+    pushed = {s.topic: s.push_to for s in PUSHED if not s.topic.endswith("-dead")}
+    stages = [stage for stage in TABLE.stages.values() if stage.trigger == "topic"]
+    assert pushed == {
+        f"{TABLE.prefix}-{stage.topic}": f"http://front/{stage.name}" for stage in stages
+    }
+
+
+@pytest.mark.parametrize("subscription", PLAN.subscriptions, ids=by_name)
+def test_numbers_are_within_the_limits_of_pubsub(subscription: Subscription) -> None:
+    assert 10 <= subscription.ack_deadline <= 600
+    assert 0 <= subscription.min_backoff <= subscription.max_backoff <= 600
+    if subscription.dead_letter_topic is not None:
+        assert subscription.max_attempts is not None
+        assert 5 <= subscription.max_attempts <= 100
+
+
+@pytest.mark.parametrize("subscription", PUSHED, ids=by_name)
+def test_an_ack_deadline_outlasts_the_stage_that_is_pushed_to(subscription: Subscription) -> None:
+    assert subscription.push_to is not None
+    stage = TABLE.stages[subscription.push_to.rsplit("/", 1)[-1]]
+    assert stage.budget < stage.timeout <= subscription.ack_deadline
+
+
+@pytest.mark.parametrize("name", [*PLAN.topics, *(s.name for s in PLAN.subscriptions)])
+def test_names_are_ones_that_pubsub_takes(name: str) -> None:
+    assert _NAME.fullmatch(name)
+    assert name.startswith(f"{TABLE.prefix}-")
+
+
+def test_names_are_not_shared() -> None:
+    names = [subscription.name for subscription in PLAN.subscriptions]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,49 @@
+"""What ships under `prompts/` is sound: every flow, every prompt, every price."""
+
+from __future__ import annotations
+
+import pytest
+
+import functions.act.calls  # noqa: F401 - registers the functions that flows call
+from shared.calls import registered_names
+from shared.prompting.library import Library, read_library, read_prices
+from shared.prompting.prompt_file import SUFFIX
+from shared.runtime.settings import ROOT
+
+PROMPTS = ROOT / "prompts"
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return read_library(PROMPTS, registered_names())
+
+
+def test_nothing_is_left_out(library: Library) -> None:
+    assert library.problems == ()
+    assert len(library.flows) == len(list((PROMPTS / "flows").iterdir()))
+    files = [path for path in PROMPTS.rglob(f"*{SUFFIX}") if "_partials" not in path.parts]
+    assert len(library.prompts) == len(files)
+
+
+def test_every_prompt_is_used_by_a_flow(library: Library) -> None:
+    used = {name for version in library.flows.values() for name in version.prompts}
+    assert used == set(library.prompts)
+
+
+def test_every_partial_is_included_by_a_prompt(library: Library) -> None:
+    included = {name for prompt in library.prompts.values() for name in prompt.partials}
+    there = (PROMPTS / "templates" / "_partials").glob("*")
+    assert included == {f"_partials/{path.name}" for path in there}
+
+
+def test_every_model_that_is_asked_has_a_price(library: Library) -> None:
+    prices = read_prices(PROMPTS)
+    asked = {prompt.head.model for prompt in library.prompts.values()}
+    assert asked <= set(prices.models)
+
+
+def test_every_flow_says_what_it_is_for_what_it_takes_and_what_it_gives(library: Library) -> None:
+    for version in library.flows.values():
+        assert version.flow.description
+        assert version.flow.input is not None
+        assert version.flow.outputs

@@ -1,0 +1,217 @@
+"""The Event Listener: who is let in, what becomes an event, and what every answer says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.ingest.handler import Request, Response, handle
+from shared.delivery.deps import Deps
+from shared.domain.envelope import Message
+from shared.domain.events import MAX_DATA_BYTES, from_message
+from shared.domain.webhooks import SCHEMES, SLACK, Gate
+from shared.errors import BusUnavailableError
+from shared.prompting.library import Library
+from shared.runtime.stage_table import read_stages
+from shared.testing.memory import MemoryBus
+from shared.testing.pipeline import World
+
+TOKEN = {"authorization": "Bearer t0k"}
+EVENT = {"ce-type": "order.paid", "ce-source": "//shop", "ce-id": "42"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+BODY = b'{"type": "ping", "n": 1}'
+Hook = Callable[..., Request]
+
+
+@pytest.fixture
+def world() -> World:
+    return World(Library({}, {}, ()))
+
+
+@pytest.fixture
+def deps(world: World) -> Deps:
+    gate = Gate(token="t0k", hook_secrets={"shop": ("new", "old"), SLACK: ("slack-secret",)})
+    return replace(world.deps(read_stages().stages["ingest"], lambda: "token"), gate=gate)
+
+
+@pytest.fixture
+def hook(deps: Deps) -> Hook:
+    """A signed webhook request."""
+
+    def build(source: str = "shop", body: bytes = BODY, **headers: str) -> Request:
+        scheme = SCHEMES[SLACK if source == SLACK else "generic"]
+        stamp = str(int(deps.clock.now().timestamp()))
+        secret = deps.gate.hook_secrets.get(source, ("x",))[0]
+        signed = {
+            scheme.timestamp_header: stamp,
+            scheme.signature_header: scheme.sign(secret, stamp, body),
+            **{name.replace("_", "-"): text for name, text in headers.items()},
+        }
+        return Request("POST", f"/hooks/{source}", signed, body)
+
+    return build
+
+
+def event(body: bytes = b"{}", path: str = "/events", **changes: Any) -> Request:
+    headers = {**TOKEN, **EVENT, **changes.pop("headers", {})}
+    kept = {name: text for name, text in headers.items() if text is not None}
+    return Request("POST", path, kept, body)
+
+
+def sent(world: World) -> list[Message]:
+    return [message for topic, _, message in world.messages.published if topic == "events"]
+
+
+def code_of(answer: Response) -> tuple[int, str]:
+    return answer.status, answer.body["error"]["code"]
+
+
+async def test_a_binary_event_is_published_as_it_came(deps: Deps, world: World) -> None:
+    answer = await handle(event(b'{"total": 5}'), deps)
+    [message] = sent(world)
+    assert message == Message(b'{"total": 5}', EVENT)
+    routed = from_message(
+        message.attributes, message.data, message_id="x", published_at=deps.clock.now()
+    )
+    assert answer == Response(
+        202,
+        {
+            "event_id": "42",
+            "event_key": routed.key,
+            "type": "order.paid",
+            "source": "//shop",
+            "correlation_id": routed.correlation_id,
+        },
+    )
+
+
+@pytest.mark.parametrize("suffix", ["", "; charset=utf-8"])
+async def test_a_structured_event_is_published_as_it_came(
+    deps: Deps, world: World, suffix: str
+) -> None:
+    kind = f"application/cloudevents+json{suffix}"
+    body = json.dumps({"specversion": "1.0", "type": "t", "id": "7", "source": "s", "data": [1]})
+    request = Request("POST", "/events", {**TOKEN, "content-type": kind}, body.encode())
+    answer = await handle(request, deps)
+    assert (answer.status, answer.body["event_id"]) == (202, "7")
+    assert sent(world) == [Message(body.encode(), {"content-type": kind})]
+
+
+async def test_a_duplicate_is_answered_with_the_same_ids(deps: Deps, hook: Hook) -> None:
+    for request in (event(), hook(), hook(x_segue_id="9")):
+        first, second = await handle(request, deps), await handle(request, deps)
+        assert first.status == 202
+        assert first == second
+
+
+async def test_an_event_without_an_id_is_known_by_its_message(deps: Deps, world: World) -> None:
+    answer = await handle(event(headers={"ce-id": None, "ce-source": None}), deps)
+    [(_, message_id, message)] = world.messages.published
+    assert answer.body["event_id"] == message_id
+    assert answer.body["event_key"] == message_id
+    assert "ce-id" not in message.attributes
+
+
+async def test_only_event_headers_are_passed_on(deps: Deps, world: World) -> None:
+    await handle(event(headers={"cookie": "secret", "x-other": "1", "ce-tenant": "acme"}), deps)
+    assert set(sent(world)[0].attributes) == {*EVENT, "ce-tenant"}
+
+
+@pytest.mark.parametrize(("given", "kept"), [(TRACE, True), ("garbage", False)])
+async def test_a_senders_trace_goes_on(deps: Deps, world: World, given: str, *, kept: bool) -> None:
+    await handle(event(headers={"ce-traceparent": given}), deps)
+    assert (sent(world)[0].attributes.get("traceparent") == TRACE) is kept
+
+
+@pytest.mark.parametrize(
+    ("headers", "event_type", "event_id"),
+    [
+        ({}, "shop.ping", None),
+        ({"x_segue_event": "order.paid"}, "shop.order.paid", None),
+        ({"x_segue_event": "order.paid", "x_segue_id": "42"}, "shop.order.paid", "42"),
+    ],
+)
+async def test_a_webhook_becomes_an_event_of_its_source(
+    deps: Deps, hook: Hook, headers: dict[str, str], event_type: str, event_id: str | None
+) -> None:
+    answer = await handle(hook(**headers), deps)
+    assert (answer.status, answer.body["type"]) == (202, event_type)
+    assert answer.body["source"] == "/hooks/shop"
+    assert answer.body["event_id"] == (event_id or answer.body["event_id"])
+
+
+async def test_webhooks_with_other_bodies_are_other_events(deps: Deps, hook: Hook) -> None:
+    one, other = await handle(hook(), deps), await handle(hook(body=b'{"n": 2}'), deps)
+    assert one.body["event_id"] != other.body["event_id"]
+    assert other.body["type"] == "shop.received"
+
+
+async def test_slack_events_are_known_by_slacks_ids(deps: Deps, hook: Hook) -> None:
+    body = b'{"type": "event_callback", "event_id": "Ev1", "event": {"type": "app_mention"}}'
+    answer = await handle(hook(SLACK, body), deps)
+    assert (answer.body["type"], answer.body["event_id"]) == ("slack.app_mention", "Ev1")
+
+
+async def test_slacks_address_check_is_answered_and_published_nowhere(
+    deps: Deps, world: World, hook: Hook
+) -> None:
+    request = hook(SLACK, b'{"type": "url_verification", "challenge": "abc"}')
+    assert await handle(request, deps) == Response(200, {"challenge": "abc"})
+    assert sent(world) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (Request("POST", "/", TOKEN, b""), 404, "NotFound"),
+        (Request("POST", "/hooks", TOKEN, b""), 404, "NotFound"),
+        (Request("POST", "/event", TOKEN, b""), 404, "NotFound"),
+        (Request("POST", "/hooks/unknown", {}, BODY), 404, "NotFound"),
+        (Request("GET", "/events", TOKEN, b""), 405, "MethodNotAllowed"),
+        (Request("PUT", "/hooks/shop", {}, b""), 405, "MethodNotAllowed"),
+        (event(headers={"authorization": None}), 401, "Unauthorized"),
+        (event(headers={"authorization": "Bearer no"}), 401, "Unauthorized"),
+        (Request("POST", "/hooks/shop", TOKEN, BODY), 401, "Unauthorized"),
+        (Request("POST", f"/hooks/{SLACK}", {}, b'{"type": "url_verification"}'), 401, "Unauth"),
+        (Request("POST", "/events", TOKEN, b"{}"), 400, "EventInvalid"),
+        (event(b"{broken"), 400, "EventInvalid"),
+        (event(b"[" * 100_000), 400, "EventInvalid"),
+        (event(headers={"ce-type": "a b"}), 400, "EventInvalid"),
+        (event(headers={"ce-time": "yesterday"}), 400, "EventInvalid"),
+        (event(headers={f"ce-x{n}": "1" for n in range(81)}), 400, "EventInvalid"),
+        (event(b'"' + b"x" * MAX_DATA_BYTES + b'"'), 413, "EventTooLarge"),
+        (event(b"x" * (2 * MAX_DATA_BYTES + 1)), 413, "EventTooLarge"),
+    ],
+)
+async def test_what_is_not_let_in_is_told_why_and_goes_nowhere(
+    deps: Deps, world: World, request_: Request, status: int, code: str
+) -> None:
+    answer = await handle(request_, deps)
+    assert answer.status == status
+    assert answer.body["error"]["code"].startswith(code)
+    assert len(answer.body["error"]["message"]) > 10
+    assert sent(world) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"{", b"\xff", b"[" * 100_000])
+async def test_a_signed_webhook_must_carry_an_object(deps: Deps, hook: Hook, body: bytes) -> None:
+    assert code_of(await handle(hook(body=body), deps)) == (400, "EventInvalid")
+
+
+async def test_a_bus_that_is_down_is_a_503_that_can_be_repeated(deps: Deps) -> None:
+    class Down(MemoryBus):
+        async def publish(self, topic: str, messages: Sequence[Message]) -> list[str]:
+            raise BusUnavailableError("down")
+
+    answer = await handle(event(), replace(deps, bus=Down()))
+    assert code_of(answer) == (503, "BusUnavailable")
+
+
+async def test_an_open_gate_lets_unsigned_events_in_but_no_unsigned_webhooks(deps: Deps) -> None:
+    opened = replace(deps, gate=replace(deps.gate, open=True))
+    assert (await handle(event(headers={"authorization": None}), opened)).status == 202
+    assert (await handle(Request("POST", "/hooks/shop", {}, BODY), opened)).status == 401

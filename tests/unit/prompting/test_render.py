@@ -1,0 +1,137 @@
+"""Rendering: from a prompt version and variables to the request, and nothing beyond them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.domain.version import PromptVersion
+from shared.errors import InputInvalidError, TemplateError
+from shared.prompting.render import pin_of, render, schema_problem
+
+
+def prompt_of(body: str, partials: dict[str, str] | None = None, **head: Any) -> PromptVersion:
+    return PromptVersion.model_validate(
+        {
+            "name": "p",
+            "head": {"description": "d", "model": "m", **head},
+            "body": body,
+            "partials": partials or {},
+        }
+    )
+
+
+def text_of(prompt: PromptVersion, variables: Any = None, arguments: Any = None) -> str:
+    return render(prompt, variables or {}, arguments or {}, {}).messages[0][1]
+
+
+def test_the_request_is_what_the_prompt_says() -> None:
+    schema = {"type": "object"}
+    prompt = prompt_of(
+        "  Sort {{ text }}.\n",
+        system="Be {{ tone }}.",
+        parameters={"temperature": 0},
+        output=schema,
+    )
+    request = render(prompt, {"tone": "kind"}, {"text": "this"}, {"segue-step": "s"})
+    assert request.model_dump() == {
+        "model": "m",
+        "messages": (("user", "Sort this."),),
+        "system": "Be kind.",
+        "parameters": {"temperature": 0},
+        "output_schema": schema,
+        "labels": {"segue-step": "s"},
+    }
+
+
+def test_a_prompt_without_system_sends_none() -> None:
+    assert render(prompt_of("x"), {}, {}, {}).system is None
+
+
+def test_arguments_hide_variables() -> None:
+    assert text_of(prompt_of("{{ a }}"), {"a": "outer"}, {"a": "inner"}) == "inner"
+
+
+def test_braces_in_data_are_data() -> None:
+    assert text_of(prompt_of("{{ a }}"), {"a": "{{ 7 * 7 }}"}) == "{{ 7 * 7 }}"
+
+
+def test_partials_see_the_variables() -> None:
+    prompt = prompt_of("{% include 'x' %}!", {"x": "hello {{ name }}"})
+    assert text_of(prompt, {"name": "Ann"}) == "hello Ann!"
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("{{ missing }}", "prompt p (body): 'missing' is undefined"),
+        ("{{ here.missing }}", "has no attribute 'missing'"),
+        ("{{ 1 / 0 }}", "ZeroDivisionError"),
+        ("{% include 'x' %}", "TemplateNotFound"),
+        ("{% include here.name %}", "TemplateNotFound"),
+        ("{% include '/etc/passwd' %}", "TemplateNotFound"),
+        ("{{ here.__class__.__mro__ }}", "unsafe"),
+        ("{{ ''['__class__']['__base__'] }}", "unsafe"),
+        ("{{ here | attr('__init__') }}", "unsafe"),
+        ("{{ '{0.__class__.__mro__}'.format(here) }}", "unsafe"),
+        ("{{ here.update({'a': 1}) }}", "unsafe"),
+        ("{{ self.__init__.__globals__ }}", "unsafe"),
+        ("{{ [1] | random }}", "random"),
+        ("{{ lipsum() }}", "'lipsum' is undefined"),
+    ],
+)
+def test_a_template_that_reaches_too_far_fails(body: str, complaint: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        text_of(prompt_of(body), {"here": {"name": "../../etc/passwd"}})
+    assert complaint in caught.value.detail
+
+
+def test_the_failing_part_is_named() -> None:
+    with pytest.raises(TemplateError, match=r"prompt p \(system\)"):
+        text_of(prompt_of("x", system="{{ missing }}"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({}, "'text' is a required property"),
+        ({"text": 5}, "['text']: 5 is not of type 'string'"),
+        ({"text": ""}, "['text']"),
+        ({"text": "x", "more": 1}, "'more' was unexpected"),
+    ],
+)
+def test_arguments_must_fit_the_input_schema(arguments: dict[str, Any], complaint: str) -> None:
+    schema = {
+        "type": "object",
+        "required": ["text"],
+        "properties": {"text": {"type": "string", "minLength": 1}},
+        "additionalProperties": False,
+    }
+    with pytest.raises(InputInvalidError) as caught:
+        text_of(prompt_of("{{ text }}", input=schema), {"text": "not an argument"}, arguments)
+    assert "prompt p" in caught.value.detail
+    assert complaint in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"a": [1]}, None),
+        ({"a": [1, "x"]}, "['a'][1]: 'x' is not of type 'integer'"),
+        ([], "as a whole: [] is not of type 'object'"),
+    ],
+)
+def test_the_first_break_of_a_schema_is_told_with_its_place(
+    value: object, problem: str | None
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"type": "integer"}}},
+    }
+    assert schema_problem(schema, value) == problem
+
+
+def test_a_pin_names_prompt_and_version() -> None:
+    prompt = prompt_of("x")
+    assert pin_of(prompt).model_dump() == {"name": "p", "version": prompt.version, "variant": None}

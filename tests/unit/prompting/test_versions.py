@@ -1,0 +1,94 @@
+"""The versions a stage can serve: today's from the bundle, pinned ones from the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.domain.records import flow_path
+from shared.domain.version import FlowVersion
+from shared.errors import VersionMissingError
+from shared.ports import Delete
+from shared.prompting.library import Library
+from shared.prompting.versions import FlowVersions
+from shared.testing.memory import MemoryStore
+
+
+def version_of(message: str, flow: str = "f") -> FlowVersion:
+    step = {"action": "log.write", "with": {"message": message}}
+    declared: dict[str, Any] = {"flow": flow, "on": {"event": "t"}, "steps": {"a": step}}
+    return FlowVersion.model_validate({"flow": declared})
+
+
+TODAY, YESTERDAY = version_of("today"), version_of("yesterday")
+
+
+def served(store: MemoryStore, *versions: FlowVersion) -> FlowVersions:
+    library = Library({version.flow.flow: version for version in versions}, {}, ())
+    return FlowVersions(lambda: library, store)
+
+
+async def test_todays_version_costs_no_read() -> None:
+    store = MemoryStore()
+    assert await served(store, TODAY).pinned("f", TODAY.version) is TODAY
+    assert not store.reads
+
+
+async def test_an_earlier_version_is_read_once_from_the_store() -> None:
+    store = MemoryStore()
+    await served(store, YESTERDAY).ensure_stored(YESTERDAY, stored_at="then")
+    flows = served(store, TODAY)
+    for _ in range(2):
+        found = await flows.pinned("f", YESTERDAY.version)
+        assert found == YESTERDAY
+        assert found.version == YESTERDAY.version
+    assert store.reads[flow_path(YESTERDAY.version)] == 1
+
+
+async def test_a_version_nobody_has_is_missing() -> None:
+    with pytest.raises(VersionMissingError, match="flow 'f', version 0000"):
+        await served(MemoryStore(), TODAY).pinned("f", "0000")
+
+
+async def test_a_flow_that_is_gone_is_still_served_to_its_runs() -> None:
+    store = MemoryStore()
+    await served(store, YESTERDAY).ensure_stored(YESTERDAY)
+    assert await served(store).pinned("f", YESTERDAY.version) == YESTERDAY
+
+
+async def test_a_version_is_stored_once_by_an_instance() -> None:
+    store = MemoryStore()
+    flows = served(store, TODAY)
+    await flows.ensure_stored(TODAY, stored_at="now")
+    await flows.ensure_stored(TODAY, stored_at="later")
+    assert store.writes[flow_path(TODAY.version)] == 1
+    assert store.documents[flow_path(TODAY.version)].data["stored_at"] == "now"
+
+
+async def test_storing_what_another_instance_stored_is_harmless() -> None:
+    store = MemoryStore()
+    await served(store, TODAY).ensure_stored(TODAY, stored_at="first")
+    await served(store, TODAY).ensure_stored(TODAY, stored_at="second")
+    assert store.documents[flow_path(TODAY.version)].data["stored_at"] == "first"
+
+
+async def test_what_was_stored_here_is_not_read_back() -> None:
+    store = MemoryStore()
+    flows = served(store)
+    await flows.ensure_stored(YESTERDAY)
+    await store.commit([Delete(flow_path(YESTERDAY.version))])
+    assert await flows.pinned("f", YESTERDAY.version) is YESTERDAY
+
+
+async def test_only_so_many_earlier_versions_are_held_in_memory() -> None:
+    store = MemoryStore()
+    many = [version_of(str(number)) for number in range(66)]
+    writer = served(store)
+    for version in many:
+        await writer.ensure_stored(version)
+    flows = served(store)
+    for version in [*many, many[0]]:
+        await flows.pinned("f", version.version)
+    assert store.reads[flow_path(many[0].version)] == 2
+    assert store.reads[flow_path(many[-1].version)] == 1

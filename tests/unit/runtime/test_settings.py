@@ -1,0 +1,112 @@
+"""Settings: every wrong variable told together, no secret ever in the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.errors import SettingsInvalidError
+from shared.runtime.settings import LOCAL_PROJECT, ROOT, settings
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def told(patch: pytest.MonkeyPatch, **environment: str) -> str:
+    for name, value in environment.items():
+        patch.setenv(name, value)
+    with pytest.raises(SettingsInvalidError) as caught:
+        settings()
+    return caught.value.detail
+
+
+def test_nothing_has_to_be_set() -> None:
+    chosen = settings()
+    assert (chosen.project, chosen.prefix, chosen.location) == (LOCAL_PROJECT, "segue", "global")
+    assert chosen.prompts == ROOT / "prompts"
+    assert not chosen.is_local
+    assert not chosen.uses_api_key
+    assert not chosen.gate().admits("")
+
+
+def test_variables_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {
+        "GOOGLE_CLOUD_PROJECT": "p",
+        "PUBSUB_EMULATOR_HOST": "localhost:1",
+        "SEGUE_PREFIX": "other",
+        "SEGUE_RETENTION_DAYS": "1.5",
+        "SEGUE_RELOAD": "true",
+        "SEGUE_INGEST_TOKEN": "t0k",
+        "SEGUE_HOOK_SECRETS": '{"shop": "one", "slack": ["new", "old"]}',
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    chosen = settings()
+    assert (chosen.project, chosen.prefix, chosen.retention_days) == ("p", "other", 1.5)
+    assert chosen.is_local
+    assert chosen.reload
+    gate = chosen.gate()
+    assert gate.admits("Bearer t0k")
+    assert gate.hook_secrets == {"shop": ("one",), "slack": ("new", "old")}
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOOGLE_CLOUD_PROJECT", "SEGUE_INGEST_TOKEN", "SEGUE_HOOK_SECRETS"):
+        monkeypatch.setenv(name, "")
+    assert settings().project == LOCAL_PROJECT
+    assert settings().ingest_token is None
+
+
+def test_all_problems_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = told(
+        monkeypatch,
+        SEGUE_PREFIX="Not A Prefix",
+        SEGUE_MODEL="gpt",
+        SEGUE_RETENTION_DAYS="-1",
+        SEGUE_RELOAD="perhaps",
+        SEGUE_HOOK_SECRETS="{broken",
+    )
+    for name in ("PREFIX", "MODEL", "RETENTION_DAYS", "RELOAD", "HOOK_SECRETS"):
+        assert f"SEGUE_{name}: " in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["s3cret", "{s3cret", '{"shop": 5, "s": {"a": "s3cret"}}', '["s3cret"]', '"s3cret"'],
+)
+def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    message = told(monkeypatch, SEGUE_HOOK_SECRETS=value, SEGUE_PREFIX="S3CRET")
+    assert "s3cret" not in message.lower()
+    assert "SEGUE_HOOK_SECRETS" in message
+
+
+def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SEGUE_INGEST_TOKEN", "SEGUE_SLACK_TOKEN", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("SEGUE_SMTP_URL", "smtp://u:s3cret@h")
+    monkeypatch.setenv("SEGUE_HOOK_SECRETS", '{"shop": ["s3cret"]}')
+    assert "s3cret" not in repr(settings())
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "uses"),
+    [
+        (None, None, False),
+        (None, "k", True),
+        ("auto", "k", True),
+        ("vertex", "k", False),
+        ("gemini", None, True),
+    ],
+)
+def test_the_api_key_is_used_where_it_is_asked_for_or_all_there_is(
+    monkeypatch: pytest.MonkeyPatch, model: str | None, key: str | None, *, uses: bool
+) -> None:
+    for name, value in (("SEGUE_MODEL", model), ("GEMINI_API_KEY", key)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert settings().uses_api_key is uses
