@@ -10,12 +10,12 @@ from functions.act.actions import perform
 from shared.calls import invoke
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.delivery.outcome import Outcome
 from shared.delivery.steps import StepTask, run_step
 from shared.domain import ids
 from shared.domain.actions import action_of
 from shared.domain.expressions import fill
 from shared.domain.flow import ActionStep, CallStep
+from shared.domain.model import Json
 from shared.errors import MessageInvalidError
 
 
@@ -24,7 +24,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     return await run_step(received, deps, act, check_run=True)
 
 
-async def act(task: StepTask, deps: Deps) -> Outcome:
+async def act(task: StepTask, deps: Deps) -> Json:
     """The effect's result. Raises ActionInvalidError, ActionFailedError, EffectUnavailableError."""
     step = task.scope.version.flow.steps[task.envelope.step]
     arguments = fill(step.arguments, task.variables)
@@ -32,8 +32,8 @@ async def act(task: StepTask, deps: Deps) -> Outcome:
     match step:
         case ActionStep():
             action = action_of(step.action, arguments)
-            return Outcome(output=await perform(action, key, task, deps))
+            return await perform(action, key, task, deps)
         case CallStep():
-            return Outcome(output=await invoke(step.call, arguments))
+            return await invoke(step.call, arguments)
         case _:
             raise MessageInvalidError(f"step {task.envelope.step!r} is a {step.kind}, not an act")

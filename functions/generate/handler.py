@@ -5,27 +5,27 @@ Claims, records and successors are the protocol's business, not this module's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.delivery.outcome import Outcome
+from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask, run_step
 from shared.domain.envelope import GenerateTask, ModelRequest
 from shared.domain.events import strict_json
 from shared.domain.model import Json
-from shared.domain.records import Usage
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
-from shared.ports import ModelReply
+from shared.ports import Model, ModelReply
 from shared.prompting.render import schema_problem
 
 _REPAIR = (
     "That answer does not fit the required JSON schema: {problem}\n"
     "Answer again with nothing but JSON that fits the schema."
 )
-_SHARE = 0.95  # of the step's time; the rest is kept for recording the answer
+_SHARE = 0.95  # of the stage's budget; the rest is kept for recording the answer
+_KEPT_CHARACTERS = 200_000  # of an answer that did not fit; two of them fit into the step's record
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -33,17 +33,14 @@ async def handle(received: Received, deps: Deps) -> Handled:
     return await run_step(received, deps, ask, check_run=False)
 
 
-async def ask(task: StepTask, deps: Deps) -> Outcome:
-    """The step's output, or the error that ends it; usage in both cases."""
+async def ask(task: StepTask, deps: Deps) -> Json:
+    """The step's output. What it costs is in `task.spent`, whatever happens."""
     todo = task.envelope.task
     if not isinstance(todo, GenerateTask) or deps.model is None:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
+    task.spent.prompt = todo.prompt
     request = await _request(todo, deps)
-    own = task.scope.version.flow.steps[task.envelope.step].timeout
-    limit = min(own or deps.stage.budget, deps.stage.budget)
-    talk = _Talk(deps, request, seconds=limit * _SHARE)
-    outcome = await talk.hold()
-    return replace(outcome, prompt=todo.prompt, model=talk.model)
+    return await _Talk(deps.model, task.spent, request, _seconds(task, deps)).hold()
 
 
 async def _request(todo: GenerateTask, deps: Deps) -> ModelRequest:
@@ -53,57 +50,57 @@ async def _request(todo: GenerateTask, deps: Deps) -> ModelRequest:
     return ModelRequest.model_validate_json(data)
 
 
+def _seconds(task: StepTask, deps: Deps) -> float:
+    """How long the model may take; a step's own timeout is the protocol's to enforce."""
+    own = task.scope.version.flow.steps[task.envelope.step].timeout
+    budget = deps.stage.budget * _SHARE
+    return budget if own is None or own > budget else own + 1
+
+
 @dataclass
 class _Talk:
-    """One conversation about one answer, and what it has cost so far."""
+    """One conversation about one answer."""
 
-    deps: Deps
+    model: Model
+    spent: Spent
     request: ModelRequest
     seconds: float
-    usage: Usage = field(default_factory=Usage)
-    answers: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.model = self.request.model
-
-    async def hold(self) -> Outcome:
-        try:
-            output, problem = await self._turn(self.request)
-            if problem is not None:
-                output, problem = await self._turn(self._repair_of(problem))
-        except SegueError as error:
-            return Outcome(error=error, usage=self.usage, answers=tuple(self.answers))
+    async def hold(self) -> Json:
+        """The answer that fits. Raises OutputInvalidError, or what the model raises."""
+        output, problem = await self._turn(self.request)
         if problem is not None:
-            unfit = OutputInvalidError(f"the repaired answer {problem}")
-            return Outcome(error=unfit, usage=self.usage, answers=tuple(self.answers))
-        return Outcome(output=output, usage=self.usage)
+            output, problem = await self._turn(self._repair_of(problem))
+        if problem is not None:
+            raise OutputInvalidError(f"the repaired answer {problem}")
+        return output
 
     async def _turn(self, request: ModelRequest) -> tuple[Json, str | None]:
         """(output, None) or (None, what is wrong with the answer)."""
-        assert self.deps.model is not None
+        self.spent.model = request.model
+        self.spent.begin_call()
         try:
-            reply = await self.deps.model.generate(request, seconds=self.seconds)
+            reply = await self.model.generate(request, seconds=self.seconds)
         except SegueError as error:
             if error.reply is not None:
-                self._count(error.reply)
-            else:
-                self.usage += Usage(llm_calls=1)
+                self._note(error.reply)
             raise
-        self._count(reply)
+        text = self._note(reply)
         if request.output_schema is None:
-            return {"text": self.answers[-1]}, None
-        return _checked(self.answers[-1], request.output_schema)
+            return {"text": text}, None
+        return _checked(text, request.output_schema)
 
-    def _count(self, reply: ModelReply) -> None:
-        assert self.deps.model is not None
-        self.model = reply.model
-        self.answers.append(reply.text.encode(errors="replace").decode())  # no half characters
-        cost = self.deps.model.cost(self.request.model, reply.tokens)
-        self.usage += Usage(llm_calls=1, tokens=reply.tokens, cost_usd=cost)
+    def _note(self, reply: ModelReply) -> str:
+        """Bills the answer and keeps it; returns its text, without half characters."""
+        text = reply.text.encode(errors="replace").decode()
+        self.spent.model = reply.model
+        self.spent.bill(reply.tokens, self.model.cost(self.request.model, reply.tokens))
+        self.spent.answers.append(text[:_KEPT_CHARACTERS])
+        return text
 
     def _repair_of(self, problem: str) -> ModelRequest:
         """The request again, with the answer it got and what is wrong with it."""
-        turns = (("model", self.answers[-1]), ("user", _REPAIR.format(problem=problem)))
+        turns = (("model", self.spent.answers[-1]), ("user", _REPAIR.format(problem=problem)))
         return self.request.model_copy(update={"messages": (*self.request.messages, *turns)})
 
 

@@ -46,8 +46,9 @@ async def _time_out(found: Document, deps: Deps) -> bool:
     run = RunRecord.of(found.data)
     if run.status.is_final or run.deadline is None:
         return False
-    waited = (run.deadline - run.created_at).total_seconds()
-    failure = Failure.of(RunTimeoutError(f"run {run.run_id} was given {waited:g} s"))
+    failure = Failure.of(
+        RunTimeoutError(f"run {run.run_id} had until {run.deadline:%Y-%m-%d %H:%M:%S} UTC")
+    )
     ending = {"status": RunStatus.FAILED, "error": failure}
     with suppress(StaleError):  # it ended or moved in this very moment; the next tick looks again
         await deps.store.commit([end_of_run(deps, run.run_id, found.revision, **ending)])

@@ -16,12 +16,13 @@ from shared.delivery.claim import Claim, Finished, claim, close_attempt, release
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.delivery.outcome import Outcome
+from shared.delivery.outcome import Outcome, Spent
 from shared.delivery.progress import Progress, arrivals_in, end_of_run, require_fitting
 from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.domain import chain
 from shared.domain.chain import Advance, StepStatus
 from shared.domain.envelope import Envelope, decode
+from shared.domain.model import Json
 from shared.domain.records import (
     Failure,
     RunRecord,
@@ -51,9 +52,10 @@ class StepTask:
     envelope: Envelope
     scope: Scope
     variables: dict[str, Any]
+    spent: Spent
 
 
-Work = Callable[[StepTask, Deps], Awaitable[Outcome]]
+Work = Callable[[StepTask, Deps], Awaitable[Json]]
 Ending = Callable[[str], Write]
 _TRIES = 4  # a lost answer, a reopened run and a race at once still get through
 
@@ -102,13 +104,15 @@ class _Step:
         self._envelope = envelope
         self._received = received
         self._progress = Progress(deps, scope)
+        self._spent = Spent()
 
     async def carry_out(self, held: Claim, work: Work) -> Handled:
+        variables: dict[str, Any] = {}
         try:
             variables = await variables_of(self._deps.store, self._scope, self._envelope.context)
-            outcome = await self._worked(variables, work)
+            outcome = self._spent.succeeded(await self._worked(variables, work))
         except SegueError as error:
-            variables, outcome = {}, Outcome(error=error)
+            outcome = self._spent.failed(error)
         reach("worked")
         outcome = _fitting(outcome)
         self._received.usage = outcome.usage
@@ -121,14 +125,15 @@ class _Step:
             raise outcome.error
         return await self._succeed(held, outcome, variables)
 
-    async def _worked(self, variables: dict[str, Any], work: Work) -> Outcome:
-        """The outcome within min(step timeout, stage budget)."""
+    async def _worked(self, variables: dict[str, Any], work: Work) -> Json:
+        """The output, within min(step timeout, stage budget)."""
         own = self._scope.version.flow.steps[self._envelope.step].timeout
         budget = self._deps.stage.budget
         limit = min(own or budget, budget)
         try:
             async with asyncio.timeout(limit) as deadline:
-                return await work(StepTask(self._envelope, self._scope, variables), self._deps)
+                task = StepTask(self._envelope, self._scope, variables, self._spent)
+                return await work(task, self._deps)
         except TimeoutError as error:
             if not deadline.expired():
                 raise

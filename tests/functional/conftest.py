@@ -1,0 +1,17 @@
+"""What every functional test starts from: functions that work and have not been called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.functional import calls
+
+
+@pytest.fixture(autouse=True)
+def _fresh_calls() -> Iterator[None]:
+    calls.SEEN.clear()
+    calls.BROKEN.clear()
+    yield
+    calls.BROKEN.clear()
