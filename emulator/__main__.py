@@ -12,7 +12,8 @@ from emulator.engine import EngineError
 from emulator.foreground import run_until_stopped
 from shared.cli.output import complain, safe
 from shared.cli.state import STATE_DIR
-from shared.errors import SegueError
+from shared.errors import SegueError, UsageError
+from shared.runtime.settings import settings
 
 
 def main() -> int:
@@ -26,6 +27,7 @@ def main() -> int:
     commands.add_parser("demo", help="start, publish a sample event, show its run, stop")
     given = parser.parse_args()
     try:
+        settings()  # a wrong variable is told before anything starts
         if given.command == "demo":
             return asyncio.run(demo())
         return asyncio.run(
@@ -33,7 +35,7 @@ def main() -> int:
         )
     except (EngineError, SegueError, OSError) as error:
         complain(f"[bold red]error:[/] {safe(error)}")
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
-from emulator.foreground import tail
+from emulator.foreground import events_topic, tail
 from emulator.system import LocalSystem, Options
 from shared.cli.output import LiveView, complain, out, plain, safe, say
 from shared.cli.sending import Draft, send
@@ -60,7 +60,8 @@ async def _publish_and_watch(state: State) -> Progress:
     settings.cache_clear()
     deps = build_deps("route", settings())
     event = await send(Draft(EVENT_TYPE, SAMPLE.read_bytes()), deps)
-    say(f"published [bold]{event.type}[/] to topic segue-events, id {safe(event.id)}")
+    topic = events_topic(state)
+    say(f"published [bold]{event.type}[/] to topic {safe(topic)}, id {safe(event.id)}")
     say(f'  [dim]"{safe(_body(event))}"[/]\n')
     return await _watch(event, deps, Path(state.log))
 
@@ -74,7 +75,7 @@ async def _watch(event: Event, deps: Deps, log: Path) -> Progress:
     watching = asyncio.create_task(_count_stages(log, seen))
     progress = Progress()
     shown = LiveView()
-    async for progress in follow(event.key, event.correlation_id, deps, seconds=_LIMIT):
+    async for progress in follow(event, deps, seconds=_LIMIT):
         shown.show(_picture(seen, progress))
     shown.close()
     watching.cancel()

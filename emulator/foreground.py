@@ -54,13 +54,18 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 def show_addresses(state: State) -> None:
     """Where everything is, and what to do next."""
     say("[bold green]Segue is up[/]")
-    say(f"  events     POST {state.urls['ingest']}/events, or topic segue-events")
+    say(f"  events     POST {state.urls['ingest']}/events, or topic {events_topic(state)}")
     say(f"  webhooks   POST {state.urls['ingest']}/hooks/<source>")
     say(f"  mail+slack {state.urls['sink']}/outbox")
     if "model" in state.urls:
         say(f"  model      stand-in at {state.urls['model']}")
     say('  clients    eval "$(segue env)"')
     say('  try        segue publish joke.requested --data \'{"topic": "pirates"}\' --wait')
+
+
+def events_topic(state: State) -> str:
+    """The entry topic, as any Pub/Sub client names it."""
+    return f"{state.environment['SEGUE_PREFIX']}-events"
 
 
 def show_item(item: dict[str, Any]) -> None:

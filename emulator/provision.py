@@ -1,8 +1,13 @@
-"""Creates the topology on a running engine; what is there already is left as it is."""
+"""Creates the topology on a running engine; what is there already is left as it is.
+
+Also where Google's clients are pointed at an engine: they read the environment when constructed.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from google.api_core.exceptions import AlreadyExists
@@ -11,9 +16,28 @@ from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient, types
 from emulator.topology import Subscription, Topology
 
 
-async def provision(plan: Topology, project: str) -> None:
-    """All topics, then all subscriptions. The clients find the engine by PUBSUB_EMULATOR_HOST."""
-    publisher, subscriber = PublisherAsyncClient(), SubscriberAsyncClient()
+@contextmanager
+def pointed_at(environment: Mapping[str, str]) -> Iterator[None]:
+    """Clients constructed in the block talk to what the environment names; it is then as before."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, text in before.items():
+            if text is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = text
+
+
+async def provision(
+    plan: Topology,
+    project: str,
+    publisher: PublisherAsyncClient,
+    subscriber: SubscriberAsyncClient,
+) -> None:
+    """All topics, then all subscriptions."""
     for topic in plan.topics:
         with suppress(AlreadyExists):
             await publisher.create_topic(name=_topic(project, topic))

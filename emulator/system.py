@@ -12,28 +12,29 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
-from google.pubsub_v1 import PublisherAsyncClient
+from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1 import types as pubsub
 
 from emulator import gateway, google, google_install
-from emulator.engine import Engine
-from emulator.provision import provision
+from emulator.engine import Engine, EngineError
+from emulator.provision import pointed_at, provision
 from emulator.serving import serve
 from emulator.sink import start_sink
 from emulator.stage_hosts import StageHosts, plan_isolated, plan_shared
 from emulator.standin.app import build as build_standin
 from emulator.standin.rule_file import load
 from emulator.topology import topology
-from shared.cli.state import State, remove_state, write_state
-from shared.runtime.settings import LOCAL_PROJECT
+from shared.cli.state import State, hold, write_state
+from shared.runtime.settings import LOCAL_PROJECT, Settings
 from shared.runtime.stage_table import StageTable, read_stages
 
 RULES = Path(__file__).parent / "standin" / "rules.yaml"
+_EMULATORS = ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
 _REAL_MODEL = ("GEMINI_API_KEY", "SEGUE_MODEL")
 LOCAL_HOOK_SECRET = "local-secret"  # noqa: S105 - signs test webhooks on this machine only
 
@@ -56,7 +57,10 @@ class Options:
 
 
 class LocalSystem:
-    """`async with LocalSystem(options) as state:` runs everything until the block ends."""
+    """`async with LocalSystem(options) as state:` runs everything until the block ends.
+
+    One at a time in a folder: raises AlreadyRunningError where another holds it.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -70,13 +74,13 @@ class LocalSystem:
 
     async def __aenter__(self) -> State:
         try:
+            self._stack.enter_context(hold(self._options.directory))  # let go of last
             return await self._start()
         except BaseException:
             await self._stack.aclose()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        remove_state(self._options.directory)
         await self._stack.aclose()
 
     async def _start(self) -> State:
@@ -103,11 +107,9 @@ class LocalSystem:
         return state
 
     async def _engine(self, logs: Path) -> tuple[Engine, str]:
-        given = [
-            os.environ.get(name) for name in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
-        ]
-        if given[0] and given[1]:
-            return Engine("environment", given[0], given[1]), "the emulators of the environment"
+        given = await engine_of_environment()
+        if given is not None:
+            return given, "the emulators of the environment"
         installation = google_install.find()
         engine = google.GoogleEngine(installation)
         self._stack.push_async_callback(engine.stop)
@@ -121,6 +123,7 @@ class LocalSystem:
         environment = {
             **engine.environment(),
             "GOOGLE_CLOUD_PROJECT": os.environ.get("GOOGLE_CLOUD_PROJECT", LOCAL_PROJECT),
+            "SEGUE_PREFIX": Settings().prefix,
             "SEGUE_SLACK_TOKEN": "local",
             "SEGUE_SLACK_BASE_URL": f"{sink.url}/api",
             "SEGUE_SMTP_URL": f"smtp://{sink.smtp_host}:{sink.smtp_port}",
@@ -148,21 +151,48 @@ class LocalSystem:
         return StageHosts(plan_shared(own), log)
 
     async def _subscribe(self, environment: Mapping[str, str], base_url: str) -> None:
-        os.environ["PUBSUB_EMULATOR_HOST"] = environment["PUBSUB_EMULATOR_HOST"]
         project = environment["GOOGLE_CLOUD_PROJECT"]
-        table = self._options.table
-        await provision(topology(table, base_url), project)
-        ticking = asyncio.create_task(self._tick(f"projects/{project}/topics/{table.prefix}-sweep"))
+        table = replace(self._options.table, prefix=environment["SEGUE_PREFIX"])
+        with pointed_at(environment):
+            publisher, subscriber = PublisherAsyncClient(), SubscriberAsyncClient()
+        await provision(topology(table, base_url), project, publisher, subscriber)
+        topic = f"projects/{project}/topics/{table.prefix}-sweep"
+        ticking = asyncio.create_task(self._tick(topic, publisher))
         self._stack.push_async_callback(_cancelled(ticking))
 
-    async def _tick(self, topic: str) -> None:
+    async def _tick(self, topic: str, publisher: PublisherAsyncClient) -> None:
         """What Cloud Scheduler does in the cloud."""
-        publisher = PublisherAsyncClient()
         tick = pubsub.PubsubMessage(data=b"{}", attributes={"content-type": "application/json"})
         while True:
             with suppress(GoogleAPICallError):  # a missed tick loses nothing
                 await publisher.publish(topic=topic, messages=[tick], timeout=5)
             await asyncio.sleep(self._options.sweep_every)
+
+
+async def engine_of_environment() -> Engine | None:
+    """The emulators that the environment names, if it names both.
+
+    Raises EngineError where one does not answer: a shell may remember a system that has ended.
+    """
+    pubsub_host, firestore_host = (os.environ.get(name) for name in _EMULATORS)
+    if not pubsub_host or not firestore_host:
+        return None
+    for name, host in zip(_EMULATORS, (pubsub_host, firestore_host), strict=True):
+        if not await _answers(host):
+            message = f"{name} names {host}, where nothing answers: unset it (or open a new shell)"
+            raise EngineError(message)
+    return Engine("environment", pubsub_host, firestore_host)
+
+
+async def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        opening = asyncio.open_connection(host.strip("[]"), port)
+        _, writer = await asyncio.wait_for(opening, timeout=1)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
 
 
 def _cancelled(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError, validate_call
+from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
 
 from shared.domain.model import Json
 from shared.errors import ActionFailedError, ActionInvalidError, SegueError
@@ -19,7 +19,8 @@ from shared.errors import ActionFailedError, ActionInvalidError, SegueError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _REGISTERED: dict[str, Callable[..., Any]] = {}
-_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+# NaN and infinities stay what they are, to be refused; pydantic would make them null.
+_ANY: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 
 
 def registered(name: str) -> Callable[[Function], Function]:
@@ -43,8 +44,8 @@ async def invoke(name: str, arguments: Mapping[str, Any]) -> Json:
     """The function's result as JSON.
 
     Raises ActionInvalidError where the name or an argument does not fit, ActionFailedError where
-    the function raised; errors of Segue's own tree pass through, so a function can ask for a
-    retry by raising EffectUnavailableError.
+    the function raised or its result is not JSON (NaN is not); errors of Segue's own tree pass
+    through, so a function can ask for a retry by raising EffectUnavailableError.
     """
     function = _REGISTERED.get(name)
     if function is None:
@@ -72,7 +73,7 @@ async def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) ->
 def _as_json(name: str, result: Any) -> Json:
     try:
         value: Json = _ANY.dump_python(result, mode="json")
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:  # pydantic's own is one, and so is text without a UTF-8 form
         raise ActionFailedError(f"{name} returned what JSON cannot hold: {error}") from error
     return value

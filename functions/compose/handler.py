@@ -10,6 +10,7 @@ from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.scope import Scope, scope_of, variables_of
+from shared.delivery.steps import has_ended
 from shared.domain.envelope import INLINE_BYTES, Envelope, GenerateTask, ModelRequest, decode
 from shared.domain.expressions import fill
 from shared.prompting.render import pin_of, render
@@ -22,6 +23,8 @@ async def handle(received: Received, deps: Deps) -> Handled:
     version = await deps.flows.pinned(envelope.run.flow, envelope.run.version)
     scope = scope_of(envelope, received.delivery.message, version, received.span_id)
     reach("decoded")
+    if envelope.run.is_overdue(deps.clock.now()) and await has_ended(deps, envelope):
+        return Handled("run-ended")
     request = await _request(deps, scope, envelope)
     pin = pin_of(version.prompt(envelope.step))
     received.describe({}, prompt=pin.name, prompt_version=pin.version)

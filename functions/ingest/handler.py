@@ -1,7 +1,8 @@
 """Lets events in over HTTP: checks who sends, normalises what is sent, publishes, answers 202.
 
 Ids are derived from the event, so a repeated request is answered with the same ones and `route`
-drops it. Knows no flow and stores nothing.
+drops it; a CloudEvent without an id gets one before it is published, so that one 202 is one event.
+Knows no flow and stores nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from shared.delivery.deps import Deps
 from shared.domain import ids
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES, STRUCTURED, Event, from_message
 from shared.domain.trace import parse_traceparent
-from shared.domain.webhooks import SLACK
+from shared.domain.webhooks import SLACK, scheme_of
 from shared.errors import EventInvalidError, EventTooLargeError, SegueError, Transient
-
-_NOT_YET = "unpublished"  # stands in for the Pub/Sub message id while an event is checked
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,18 @@ async def _event(request: Request, deps: Deps) -> Response:
     if not deps.gate.admits(request.headers.get("authorization", "")):
         return _problem(401, "Unauthorized", "send `Authorization: Bearer <SEGUE_INGEST_TOKEN>`")
     content_type = request.headers.get("content-type", "")
-    attributes = {name: text for name, text in request.headers.items() if name.startswith("ce-")}
+    attributes = _ce_headers(request)
     if content_type.startswith(STRUCTURED):
         attributes = {"content-type": content_type}
     elif "ce-type" not in attributes:
         raise EventInvalidError("neither a ce-type header nor a structured CloudEvent")
     return await _publish(attributes, request.body, deps)
+
+
+def _ce_headers(request: Request) -> dict[str, str]:
+    """The binary mode's attributes, percent-decoded: CloudEvents HTTP binding 1.0.2, 3.1.3.2."""
+    headers = request.headers.items()
+    return {name: unquote(text) for name, text in headers if name.startswith("ce-")}
 
 
 # -- webhooks -----------------------------------------------------------------------------------
@@ -90,11 +96,11 @@ async def _hook(source: str, request: Request, deps: Deps) -> Response:
     body = _object(request.body)
     if source == SLACK and body.get("type") == "url_verification":
         return Response(200, {"challenge": str(body.get("challenge", ""))})
-    event_type, event_id = _slack(body) if source == SLACK else _generic(request, body)
+    event_type, event_id = _slack(body) if source == SLACK else _generic(body)
     attributes = {
         "ce-type": f"{source}.{event_type}",
         "ce-source": f"/hooks/{source}",
-        "ce-id": event_id or ids.digest(source, _stamp(request), request.body.hex()),
+        "ce-id": event_id or _signed_id(source, request),
     }
     return await _publish(attributes, request.body, deps)
 
@@ -106,14 +112,15 @@ def _slack(body: Mapping[str, Any]) -> tuple[str, str | None]:
     return str(kind or "received"), str(event_id) if event_id else None
 
 
-def _generic(request: Request, body: Mapping[str, Any]) -> tuple[str, str | None]:
-    kind = request.headers.get("x-segue-event") or body.get("type") or "received"
-    return str(kind), request.headers.get("x-segue-id")
+def _generic(body: Mapping[str, Any]) -> tuple[str, str | None]:
+    event_id = body.get("id")
+    return str(body.get("type") or "received"), event_id if isinstance(event_id, str) else None
 
 
-def _stamp(request: Request) -> str:
-    headers = request.headers
-    return headers.get("x-segue-timestamp", headers.get("x-slack-request-timestamp", ""))
+def _signed_id(source: str, request: Request) -> str:
+    """An id of what is signed and nothing else: who repeats a captured request repeats its id."""
+    stamp = request.headers.get(scheme_of(source).timestamp_header, "")
+    return ids.digest(source, stamp, request.body.hex())
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -132,13 +139,23 @@ def _object(body: bytes) -> dict[str, Any]:
 async def _publish(attributes: Mapping[str, str], body: bytes, deps: Deps) -> Response:
     """Checks the event as `route` will, publishes it, and answers with its ids."""
     now = deps.clock.now()
-    checked = from_message(attributes, body, message_id=_NOT_YET, published_at=now)
-    sent = {**attributes, **_trace(attributes)}
-    [message_id] = await deps.bus.publish("events", [Message(body, sent)])
-    event = checked
-    if checked.id == _NOT_YET:  # it brought no id: the message's id is its own
-        event = from_message(attributes, body, message_id=message_id, published_at=now)
+    fresh = f"{deps.new_token()}{deps.new_token()}"
+    event = from_message(attributes, body, message_id=fresh, published_at=now)
+    if event.id == fresh:  # it brought none; known by message ids, a retried publish would be two
+        attributes, body = _with_id(attributes, body, fresh)
+        event = from_message(attributes, body, message_id=fresh, published_at=now)
+    await deps.bus.publish("events", [Message(body, {**attributes, **_trace(attributes)})])
     return Response(202, _ids(event))
+
+
+def _with_id(
+    attributes: Mapping[str, str], body: bytes, event_id: str
+) -> tuple[Mapping[str, str], bytes]:
+    """The event with an id of its own: in the body in structured mode, else as an attribute."""
+    if "content-type" not in attributes:
+        return {**attributes, "ce-id": event_id}, body
+    given = {**json.loads(body.decode("utf-8-sig")), "id": event_id}
+    return attributes, json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _ids(event: Event) -> dict[str, str]:

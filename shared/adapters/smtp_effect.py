@@ -1,4 +1,4 @@
-"""Sends e-mail over SMTP, with TLS wherever the server offers it.
+"""Sends e-mail over SMTP: with TLS wherever the server offers it, and no password without TLS.
 
 Decides which of the server's refusals pass. A repeat has the same Message-ID.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -27,13 +28,24 @@ _URL = "set SEGUE_SMTP_URL to smtp[s]://user:password@host:port"
 
 @dataclass(frozen=True)
 class MailServer:
-    """Where mail is handed over. `tls` from the first byte, else STARTTLS when offered."""
+    """Where mail is handed over. `tls` from the first byte, else see `starttls`."""
 
     host: str
     port: int
     tls: bool
     username: str | None
     password: str | None
+
+    @property
+    def starttls(self) -> bool | None:
+        """Whether TLS must follow the greeting: True it must, None when offered, False never.
+
+        A login needs it, or whoever sits in between could take the offer away and read the
+        password. To the machine itself nobody sits in between.
+        """
+        if self.tls:
+            return False
+        return True if self.username is not None and not _is_loopback(self.host) else None
 
 
 class SmtpEffect:
@@ -90,7 +102,7 @@ async def _hand_over(message: EmailMessage, to: list[str], server: MailServer) -
         username=server.username,
         password=server.password,
         use_tls=server.tls,
-        start_tls=False if server.tls else None,
+        start_tls=server.starttls,
         timeout=_SECONDS,
     )
     return sorted(refused)
@@ -115,6 +127,13 @@ def server_of(url: str) -> MailServer:
     )
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _meaning(error: Exception, server: MailServer) -> SegueError:
     where = f"{server.host}:{server.port}"
     match error:
@@ -127,6 +146,8 @@ def _meaning(error: Exception, server: MailServer) -> SegueError:
             codes, said = [error.code], f"{error.code} {error.message}"
         case aiosmtplib.SMTPNotSupported():
             return ActionFailedError(f"{where} lacks what this mail needs: {error}")
+        case aiosmtplib.SMTPException() if "STARTTLS extension not supported" in error.message:
+            return ActionFailedError(f"{where} offers no STARTTLS, and a login needs TLS: {_URL}")
         case _:
             return EffectUnavailableError(f"{where}: {type(error).__name__}")
     if codes and min(codes) >= _PERMANENT:

@@ -8,17 +8,18 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from shared.cli.output import out, print_json, safe, say, status
+from shared.cli.output import complain, out, print_json, safe, say, status
 from shared.cli.world import connect
 from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
 from shared.delivery.redrive import Redriven, redrive
 from shared.domain.records import DeadLetterRecord, LetterStatus, dead_letter_path
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, SegueError
 from shared.ports import Condition, Query
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _OPEN: tuple[Condition, ...] = (("status", "==", LetterStatus.OPEN.value),)
+Refused = list[tuple[str, SegueError]]
 letters = typer.Typer(help="Messages that could not be processed.", invoke_without_command=True)
 
 
@@ -101,10 +102,21 @@ def redrive_letters(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue what dead letters stopped, once the cause is gone; finished steps stay finished."""
+    """Continue what dead letters stopped, once the cause is gone; finished steps stay finished.
+
+    With --all, one that cannot be continued is told and the others are; the exit code is then 1.
+    """
     if bool(letter_ids) == every:
         raise typer.BadParameter("name the dead letters, or say --all")
-    redriven = asyncio.run(_redrive(letter_ids or [], every=every, repin=repin))
+    redriven, refused = asyncio.run(_redrive(letter_ids, repin=repin))
+    _show_redriven(redriven, as_json=as_json)
+    for letter_id, error in refused:
+        complain(f"[bold red]error:[/] {safe(letter_id)}: {safe(error)}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _show_redriven(redriven: list[Redriven], *, as_json: bool) -> None:
     if as_json:
         print_json([vars(item) for item in redriven])
         return
@@ -113,17 +125,24 @@ def redrive_letters(
         say(f"[green]sent again[/] {safe(item.letter_id)}  [dim]{safe(what)}[/]")
 
 
-async def _redrive(letter_ids: list[str], *, every: bool, repin: bool) -> list[Redriven]:
+async def _redrive(letter_ids: list[str] | None, *, repin: bool) -> tuple[list[Redriven], Refused]:
     deps = connect()
+    if not letter_ids:
+        return await redrive_all(deps, repin=repin)
+    return [await redrive(letter_id, deps, repin=repin) for letter_id in letter_ids], []
+
+
+async def redrive_all(deps: Deps, *, repin: bool) -> tuple[list[Redriven], Refused]:
+    """Every open letter: what was sent again, and why the others could not be."""
     redriven: list[Redriven] = []
-    if every:
-        query = Query("dead_letters", _OPEN)
-        letter_ids = [letter.name for letter in await deps.store.find(query)]
-    for letter_id in letter_ids:
-        if every and not await _is_open(letter_id, deps):  # redriven with another letter of its run
-            continue
-        redriven.append(await redrive(letter_id, deps, repin=repin))
-    return redriven
+    refused: Refused = []
+    for letter in await deps.store.find(Query("dead_letters", _OPEN)):
+        try:
+            if await _is_open(letter.name, deps):  # not redriven with another letter of its run
+                redriven.append(await redrive(letter.name, deps, repin=repin))
+        except SegueError as error:
+            refused.append((letter.name, error))
+    return redriven, refused
 
 
 async def _is_open(letter_id: str, deps: Deps) -> bool:

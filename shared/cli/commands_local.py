@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +16,8 @@ from typing import Annotated
 import typer
 
 from shared.cli.output import complain, print_json, safe, say
-from shared.cli.state import STATE_DIR, State, read_state
+from shared.cli.state import STATE_DIR, AlreadyRunningError, State, is_held, read_state
 from shared.cli.world import NothingRunningError
-from shared.errors import UsageError
 
 _START_LIMIT = 120.0
 _STOP_LIMIT = 30.0
@@ -28,10 +28,6 @@ class EngineName(StrEnum):
 
     AUTO = "auto"
     GOOGLE = "google"
-
-
-class AlreadyRunningError(UsageError):
-    """Stop it with `segue down`, or choose another folder with SEGUE_STATE_DIR."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,7 +50,7 @@ def up(
     port: Annotated[int, typer.Option(help="Of the HTTP front; 0 takes a free one.")] = 8080,
 ) -> None:
     """Start everything locally: emulators, model stand-in, mail and Slack sink, all stages."""
-    if read_state(STATE_DIR) is not None:
+    if is_held(STATE_DIR):
         raise AlreadyRunningError(f"a local system is running in {STATE_DIR}")
     command = [sys.executable, "-m", "emulator", "up", "--port", str(port), "--engine", engine]
     command += ["--isolated"] if isolated else []
@@ -84,7 +80,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> State:
     deadline = time.monotonic() + _START_LIMIT
     while time.monotonic() < deadline:
         state = read_state(STATE_DIR)
-        if state is not None:
+        if state is not None and state.pid == process.pid:  # not one that was started meanwhile
             return state
         if process.poll() is not None:
             complain(safe(log.read_text("utf-8", errors="replace").strip()))
@@ -96,13 +92,14 @@ def _wait_until_up(process: subprocess.Popen[bytes], log: Path) -> State:
 
 
 def down() -> None:
-    """Stop what `segue up --detach` started."""
+    """Stop what `segue up --detach` started; returns when all of it has ended."""
     state = read_state(STATE_DIR)
     if state is None:
         raise NothingRunningError("nothing is running")
-    os.kill(state.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it has ended by itself since
+        os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_LIMIT
-    while read_state(STATE_DIR) is not None:
+    while is_held(STATE_DIR):
         if time.monotonic() > deadline:
             complain(f"pid {state.pid} has not stopped after {_STOP_LIMIT:.0f} s")
             raise typer.Exit(1)

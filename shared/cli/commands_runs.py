@@ -85,7 +85,7 @@ async def _publish(draft: Draft, *, wait: bool, limit: float, as_json: bool) -> 
 async def _watch(event: Event, deps: Deps, limit: float, *, quiet: bool) -> Progress:
     shown = None if quiet else LiveView()
     progress = Progress()
-    async for progress in follow(event.key, event.correlation_id, deps, seconds=limit):
+    async for progress in follow(event, deps, seconds=limit):
         if shown is not None:
             shown.show(_progress_view(progress))
     if shown is not None:

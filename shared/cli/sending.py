@@ -12,11 +12,15 @@ from shared.delivery.deps import Deps
 from shared.domain import ids
 from shared.domain.envelope import Message
 from shared.domain.events import Event, from_message
-from shared.errors import UsageError
+from shared.errors import EventInvalidError, EventTooLargeError, UsageError
 
 
 class DataInvalidError(UsageError):
     """--data takes JSON, @file or - for standard input."""
+
+
+class EventRefusedError(UsageError):
+    """Nothing was sent: `route` would refuse such an event."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ def read_data(given: str) -> bytes:
 
 
 async def send(draft: Draft, deps: Deps) -> Event:
-    """Publishes the event and returns it as `route` will see it."""
+    """Publishes the event and returns it as `route` will see it.
+
+    Raises EventRefusedError, before anything is sent, where `route` would refuse it.
+    """
     event_id = draft.id or uuid.uuid4().hex
     key = ids.event_key(draft.source or ids.UNNAMED_SOURCE, event_id)
     attributes = {
@@ -64,6 +71,9 @@ async def send(draft: Draft, deps: Deps) -> Event:
     if draft.key:  # CloudEvents partitioning extension
         attributes["ce-partitionkey"] = draft.key
     now = deps.clock.now()
-    event = from_message(attributes, draft.data, message_id=event_id, published_at=now)
+    try:
+        event = from_message(attributes, draft.data, message_id=event_id, published_at=now)
+    except (EventInvalidError, EventTooLargeError) as error:
+        raise EventRefusedError(error.detail) from error
     await deps.bus.publish("events", [Message(draft.data, attributes)])
     return event

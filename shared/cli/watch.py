@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from shared.cli.report import Report, report_of
 from shared.delivery.deps import Deps
+from shared.domain.events import Event
 from shared.domain.records import DeadLetterRecord, EventRecord, RunStatus, event_path
 from shared.errors import NotFoundError
 from shared.ports import Query
@@ -35,13 +36,11 @@ class Progress:
         return bool(self.runs) and all(run["status"] == "succeeded" for run in self.runs or ())
 
 
-async def follow(
-    event_key: str, correlation_id: str, deps: Deps, *, seconds: float
-) -> AsyncIterator[Progress]:
+async def follow(event: Event, deps: Deps, *, seconds: float) -> AsyncIterator[Progress]:
     """Snapshots until the event's runs have ended, it was buried, or time is up."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
-        progress = await _look(event_key, correlation_id, deps)
+        progress = await _look(event, deps)
         if not progress.is_over and asyncio.get_running_loop().time() > deadline:
             progress = Progress(progress.runs, progress.letter, timed_out=True)
         yield progress
@@ -50,13 +49,10 @@ async def follow(
         await asyncio.sleep(_POLL)
 
 
-async def _look(event_key: str, correlation_id: str, deps: Deps) -> Progress:
-    found = await deps.store.get(event_path(event_key))
+async def _look(event: Event, deps: Deps) -> Progress:
+    found = await deps.store.get(event_path(event.key))
     if found is None:
-        letters = await deps.store.find(
-            Query("dead_letters", (("correlation_id", "==", correlation_id),))
-        )
-        return Progress(letter=DeadLetterRecord.of(letters[0].data) if letters else None)
+        return Progress(letter=await _letter(event, deps))
     runs = []
     for run_id in EventRecord.of(found.data).runs:
         try:
@@ -64,3 +60,10 @@ async def _look(event_key: str, correlation_id: str, deps: Deps) -> Progress:
         except NotFoundError:  # stored in the same commit; only a redrive removes it for a moment
             return Progress()
     return Progress(runs=runs)
+
+
+async def _letter(event: Event, deps: Deps) -> DeadLetterRecord | None:
+    """The event's own dead letter: its story may hold those of others."""
+    query = Query("dead_letters", (("correlation_id", "==", event.correlation_id),))
+    letters = [DeadLetterRecord.of(found.data) for found in await deps.store.find(query)]
+    return next((found for found in letters if found.attributes.get("ce-id") == event.id), None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.delivery.blobs import PIECE_BYTES, put_blob
+from shared.delivery.blobs import PIECE_BYTES, get_blob, put_blob
 from shared.delivery.deps import Deps
 from shared.delivery.progress import end_of_run
-from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
+from shared.delivery.scope import BLOB, FROM_STAGE, MESSAGE_ID, REASON, REASON_CODE
 from shared.domain import ids
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery, Envelope, Message, decode
+from shared.domain.events import count_in
 from shared.domain.records import (
     DeadLetterRecord,
     Failure,
@@ -36,7 +37,7 @@ from shared.ports import Create, Document, Update, Write
 
 _BROKER = "CloudPubSubDeadLetterSource"
 _COUNT = f"{_BROKER}DeliveryCount"
-_ADDED = (REASON, REASON_CODE, FROM_STAGE)
+_ADDED = (REASON, REASON_CODE, FROM_STAGE, MESSAGE_ID, BLOB)
 _ROOM = PIECE_BYTES // 2  # bytes kept in the letter itself, beside its attributes
 _TRIES = 5
 
@@ -52,7 +53,7 @@ class Letter:
 
 async def letter_of(delivery: Delivery, deps: Deps) -> Letter:
     """The letter in a message from a dead-letter topic, with the message's own attributes."""
-    message = delivery.message
+    message = await _whole(delivery.message, deps)
     stage = message.attributes.get(FROM_STAGE) or _stage_of(delivery.subscription)
     original = Message(message.data, _own_attributes(message))
     is_event = stage == "route"  # then data and attributes are a stranger's, and stop no step
@@ -60,8 +61,9 @@ async def letter_of(delivery: Delivery, deps: Deps) -> Letter:
     run_id = envelope.run.id if envelope else original.attributes.get("segue-run")
     named = None if is_event else original.attributes.get("segue-step")
     step = envelope.step if envelope else named
+    identity = _identity(original, envelope, message.attributes.get(MESSAGE_ID))
     record = DeadLetterRecord(
-        letter_id=ids.dead_letter_id(stage, _identity(original, envelope), original.redrives),
+        letter_id=ids.dead_letter_id(stage, identity, original.redrives),
         stage=stage,
         error=await _reason(message, run_id, step, deps),
         attributes=dict(original.attributes),
@@ -96,6 +98,14 @@ async def keep(letter: Letter, deps: Deps) -> None:
 # -- what the message is about ------------------------------------------------------------------
 
 
+async def _whole(message: Message, deps: Deps) -> Message:
+    """The message with its bytes, where they were too many to be sent with the reason."""
+    blob = message.attributes.get(BLOB)
+    if blob is None:
+        return message
+    return Message(await get_blob(deps.store, blob), message.attributes)
+
+
 def _stage_of(subscription: str) -> str:
     """`<prefix>-<stage>-dead` is the subscription of a stage's dead-letter topic."""
     return subscription.removesuffix("-dead").rsplit("-", 1)[-1]
@@ -116,12 +126,15 @@ def _envelope(message: Message) -> Envelope | None:
         return None
 
 
-def _identity(message: Message, envelope: Envelope | None) -> str:
-    """Equal for the same message buried twice; the broker gives it a new message id each time."""
+def _identity(message: Message, envelope: Envelope | None, message_id: str | None) -> str:
+    """Equal for the same message buried twice; the broker gives it a new message id each time.
+
+    `message_id` is that of the message itself, where a stage buried it and could tell.
+    """
     if envelope is not None:
         return envelope.id
     named = "\n".join(f"{name}={text}" for name, text in sorted(message.attributes.items()))
-    return ids.digest(message.data.hex(), named)
+    return ids.digest(message_id or message.data.hex(), named)
 
 
 def _correlation(message: Message, envelope: Envelope | None) -> str | None:
@@ -129,8 +142,7 @@ def _correlation(message: Message, envelope: Envelope | None) -> str | None:
 
 
 def _count(message: Message) -> int | None:
-    text = message.attributes.get(_COUNT, "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return count_in(message.attributes, _COUNT)
 
 
 async def _reason(message: Message, run_id: str | None, step: str | None, deps: Deps) -> Failure:
@@ -160,6 +172,8 @@ async def _fail(record: DeadLetterRecord, run_id: str, step: str, deps: Deps) ->
     """Fails the step, unless it has finished, and the run, unless it has ended."""
     for _ in range(_TRIES):
         found, run = await deps.store.get_many([step_path(run_id, step), run_path(run_id)])
+        if run is not None and RunRecord.of(run.data).redrives > record.redrives:
+            return  # redriven since: all that was under way has been sent again, with its count
         writes = [*_step_write(record, run_id, step, found, deps), *_run_write(record, run, deps)]
         if not writes:
             return

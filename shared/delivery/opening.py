@@ -7,8 +7,9 @@ sends its first steps again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.delivery.crashpoints import reach
@@ -30,7 +31,7 @@ from shared.domain.records import (
 )
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
-from shared.errors import AlreadyExistsError, SegueError
+from shared.errors import AlreadyExistsError, SegueError, StaleError
 from shared.ports import Create, Document, Update, Write, Written
 
 NOT_YET = ""  # revision of a run that is being created in the same commit
@@ -57,6 +58,7 @@ class Opener:
         self._received = received
         self._event = event
         self._message = received.delivery.message
+        self._now = deps.clock.now()
         self._trace = trace_of(self._message, event.correlation_id).child(received.span_id)
 
     async def open_all(self, openings: Sequence[Opening]) -> None:
@@ -94,7 +96,17 @@ class Opener:
             except AlreadyExistsError:
                 await self._meet(opening, plan)
             else:
+                await self._note_run(opening.run_id)
                 await self._begin(opening, plan, written)
+
+    async def _note_run(self, run_id: str) -> None:
+        """Adds a run to the event's record: a flow that is newer than the event has taken it."""
+        found = await self._deps.store.get(event_path(self._event.key))
+        if found is None or run_id in found.data["runs"]:
+            return
+        update = Update(found.path, {"runs": [*found.data["runs"], run_id]}, found.revision)
+        with suppress(StaleError):  # another copy of the event is adding it
+            await self._deps.store.commit([update])
 
     def _plan(self, opening: Opening) -> Advance:
         if opening.refusal is not None:
@@ -134,8 +146,7 @@ class Opener:
         return [Create(run_path(opening.run_id), document), *progress.writes(plan)]
 
     def _record(self, opening: Opening) -> RunRecord:
-        now = self._deps.clock.now()
-        timeout = opening.version.flow.timeout
+        now = self._now
         record = RunRecord(
             run_id=opening.run_id,
             flow=opening.version.flow.flow,
@@ -148,7 +159,7 @@ class Opener:
             opened_by=self._received.delivery.message_id,
             redrives=self._message.redrives,
             created_at=now,
-            deadline=now + timedelta(seconds=timeout) if timeout else None,
+            deadline=_deadline(opening, now),
             extensions=extensions(self._message.attributes),
             expire_at=self._deps.expire_at(),
         )
@@ -160,7 +171,7 @@ class Opener:
     # -- messages ---------------------------------------------------------------------------
 
     async def _begin(self, opening: Opening, plan: Advance, written: Sequence[Written]) -> None:
-        pins = _pins(opening, written[0].revision)
+        pins = _pins(opening, written[0].revision, _deadline(opening, self._now))
         progress = Progress(self._deps, self._scope(opening.version, pins))
         await progress.follow(plan, arrivals_in(plan, written), self._variables(opening))
 
@@ -174,7 +185,7 @@ class Opener:
         run = RunRecord.of(found.data)
         redriven = self._message.redrives > run.redrives
         opener = run.opened_by == self._received.delivery.message_id
-        if run.status is RunStatus.FAILED and redriven:
+        if run.was_refused and redriven:
             await self._open_anew(opening, plan, found)
         elif not run.status.is_final and (redriven or opener):
             await self._send_again(opening, found, run)
@@ -199,7 +210,12 @@ class Opener:
         return Scope(pins, version, self._trace, carried, cause=self._event.key)
 
 
-def _pins(opening: Opening, revision: str) -> RunPins:
+def _deadline(opening: Opening, now: datetime) -> datetime | None:
+    timeout = opening.version.flow.timeout
+    return now + timedelta(seconds=timeout) if timeout else None
+
+
+def _pins(opening: Opening, revision: str, deadline: datetime | None = None) -> RunPins:
     return RunPins(
         id=opening.run_id,
         flow=opening.version.flow.flow,
@@ -208,6 +224,7 @@ def _pins(opening: Opening, revision: str) -> RunPins:
         event_key=opening.event.key,
         event_id=opening.event.id,
         correlation_id=opening.event.correlation_id,
+        deadline=deadline,
     )
 
 
@@ -221,6 +238,7 @@ def scope_of_run(run: RunRecord, found: Document, version: FlowVersion) -> Scope
         event_key=run.event_key,
         event_id=run.event_id,
         correlation_id=run.correlation_id,
+        deadline=run.deadline,
     )
     trace = parse_traceparent(run.traceparent)
     assert trace is not None

@@ -67,10 +67,20 @@ async def redrive(letter_id: str, deps: Deps, *, repin: bool = False) -> Redrive
 
 
 async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
+    refusals = [found for found in await _open_letters(run_id, deps) if _is_refusal(found)]
+    if refusals:  # the run never began: what refused it decides again
+        for found in refusals:
+            await _send_back(DeadLetterRecord.of(found.data), deps)
+            await _mark(found, deps)
+        return Redriven(letter_id, run_id, ())
     steps = await _continue_run(run_id, deps, repin=repin)
     for letter in await _open_letters(run_id, deps):
         await _mark(letter, deps)
     return Redriven(letter_id, run_id, steps)
+
+
+def _is_refusal(letter: Document) -> bool:
+    return letter.data["stage"] == "route" and letter.data["step"] is None
 
 
 async def _open_letters(run_id: str, deps: Deps) -> list[Document]:

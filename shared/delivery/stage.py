@@ -5,21 +5,32 @@ The only place that decides what an error means for the message.
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from shared.delivery.blobs import put_blob
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.push import delivery_of
-from shared.delivery.scope import dead_letter, trace_of
+from shared.delivery.scope import BLOB, MESSAGE_ID, dead_letter, trace_of
 from shared.delivery.steps import RecordedFailure
 from shared.domain import ids
+from shared.domain.envelope import Message
 from shared.domain.records import Failure
 from shared.domain.trace import parse_traceparent
-from shared.errors import Conflict, MessageInvalidError, Permanent, SegueError, Transient
+from shared.errors import (
+    Conflict,
+    EventTooLargeError,
+    MessageInvalidError,
+    Permanent,
+    SegueError,
+    StageBudgetError,
+    Transient,
+)
 from shared.ports import StageReport
 
 Handle = Callable[[Received, Deps], Awaitable[Handled]]
@@ -56,7 +67,7 @@ async def receive(
 
 async def _verdict(received: Received, deps: Deps, handle: Handle) -> _Verdict:
     try:
-        handled = await handle(received, deps)
+        handled = await _within_budget(received, deps, handle)
         return _Verdict("ack", handled.outcome)
     except (Transient, Conflict) as error:  # a lost race is decided anew on redelivery
         return _Verdict("nack", "retry", Failure.of(error))
@@ -67,13 +78,38 @@ async def _verdict(received: Received, deps: Deps, handle: Handle) -> _Verdict:
         return _Verdict("nack", "crashed", failure, traceback.format_exc())
 
 
-async def _bury(received: Received, deps: Deps, failure: Failure) -> _Verdict:
-    letter = dead_letter(received.delivery.message, deps.stage.name, failure)
+async def _within_budget(received: Received, deps: Deps, handle: Handle) -> Handled:
+    """A stage ends its own work before the platform does. Effectful ones do so step by step."""
+    if deps.stage.effectful:
+        return await handle(received, deps)
     try:
-        await deps.bus.publish(deps.stage.dead_letter_topic, [letter])
+        async with asyncio.timeout(deps.stage.budget) as deadline:
+            return await handle(received, deps)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise StageBudgetError(f"stage {deps.stage.name}: {deps.stage.budget:g} s") from error
+
+
+async def _bury(received: Received, deps: Deps, failure: Failure) -> _Verdict:
+    delivery = received.delivery
+    letter = dead_letter(delivery.message, deps.stage.name, failure)
+    marked = Message(letter.data, {**letter.attributes, MESSAGE_ID: delivery.message_id})
+    try:
+        await _send(marked, deps)
     except SegueError as error:
         return _Verdict("nack", "retry", Failure.of(error))
     return _Verdict("bury", "failed", failure)
+
+
+async def _send(letter: Message, deps: Deps) -> None:
+    """Publishes the letter; bytes that do not fit beside its reason are stored and named."""
+    try:
+        await deps.bus.publish(deps.stage.dead_letter_topic, [letter])
+    except EventTooLargeError:
+        blob = await put_blob(deps.store, letter.data, deps.expire_at())
+        named = Message(b"", {**letter.attributes, BLOB: blob})
+        await deps.bus.publish(deps.stage.dead_letter_topic, [named])
 
 
 def failure_of(error: SegueError) -> Failure:

@@ -63,7 +63,8 @@ _TRIES = 4  # a lost answer, a reopened run and a race at once still get through
 async def run_step(received: Received, deps: Deps, work: Work, *, check_run: bool) -> Handled:
     """Carries a step from its message to its recorded result and the messages that follow.
 
-    With `check_run`, a step of a run that has ended is not started: one more read, no effect.
+    With `check_run`, and always past the run's deadline, a step of a run that has ended is not
+    started: one more read, no effect.
     Raises Transient to have the message redelivered, Permanent to have it buried.
     """
     envelope = decode(received.delivery.message)
@@ -71,7 +72,8 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     version = await deps.flows.pinned(envelope.run.flow, envelope.run.version)
     scope = scope_of(envelope, received.delivery.message, version, received.span_id)
     reach("decoded")
-    if check_run and await _has_ended(deps, envelope):
+    overdue = envelope.run.is_overdue(deps.clock.now())
+    if (check_run or overdue) and await has_ended(deps, envelope):
         await _require_not_failed(deps, envelope)
         return Handled("run-ended")
     held = await claim(deps, envelope, received.delivery)
@@ -82,7 +84,8 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     return await step.carry_out(held, work)
 
 
-async def _has_ended(deps: Deps, envelope: Envelope) -> bool:
+async def has_ended(deps: Deps, envelope: Envelope) -> bool:
+    """Whether the message's run has ended, by its record."""
     found = await deps.store.get(run_path(envelope.run.id))
     return found is not None and RunRecord.of(found.data).status.is_final
 

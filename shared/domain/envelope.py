@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from shared.domain.events import REDRIVE
+from shared.domain.events import REDRIVE, count_in
 from shared.domain.model import Json, Wire
 from shared.errors import MessageInvalidError
 
@@ -29,8 +29,7 @@ class Message:
 
     @property
     def redrives(self) -> int:
-        text = self.attributes.get(REDRIVE, "0")
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return count_in(self.attributes, REDRIVE) or 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,11 @@ class RunPins(Wire):
     event_key: str
     event_id: str
     correlation_id: str
+    deadline: datetime | None = None
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether the run may have timed out: then its record is worth a read."""
+        return self.deadline is not None and now >= self.deadline
 
 
 class Context(Wire):

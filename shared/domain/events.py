@@ -21,6 +21,8 @@ from shared.errors import EventInvalidError, EventTooLargeError
 MAX_DATA_BYTES = 900 * 1024  # leaves room for the other fields in a Firestore document of 1 MiB
 MAX_DEPTH = 100  # of nested data; readers of JSON give up at 200, and envelopes nest it deeper
 MAX_EXTENSIONS = 80  # Pub/Sub takes 100 attributes; the rest is for the pipeline's own
+MAX_HOPS = 25  # events derived from events; more is a loop
+HOPS = "segue-hops"  # attribute: how many events lie between this one and the first
 REDRIVE = "segue-redrive"  # attribute: how often an operator has sent this message again
 STRUCTURED = "application/cloudevents+json"
 TYPE_PATTERN = r"^[^\s*?\[\]]+$"
@@ -73,7 +75,10 @@ def from_message(
         raise EventTooLargeError(f"data of {len(data):,} bytes; the limit is {MAX_DATA_BYTES:,}")
     if len(extensions(attributes)) > MAX_EXTENSIONS:
         raise EventInvalidError(f"more than {MAX_EXTENSIONS} extension attributes")
-    given = {name.lower().removeprefix("ce-"): text for name, text in attributes.items()}
+    if (count_in(attributes, HOPS) or 0) > MAX_HOPS:
+        raise EventInvalidError(f"it is derived over more than {MAX_HOPS} events: flows in a loop")
+    in_order = sorted(attributes.items(), key=lambda pair: pair[0].lower().startswith("ce-"))
+    given = {name.lower().removeprefix("ce-"): text for name, text in in_order}  # ce-* wins
     body = _json(data)
     if _is_structured(given, body):
         return from_structured(body, message_id=message_id, published_at=published_at)
@@ -114,12 +119,18 @@ def _event(given: Mapping[str, Any], data: Json, message_id: str, at: datetime) 
         raise EventInvalidError(f"attribute `{where}`: {problem['msg']}") from error
 
 
+def count_in(attributes: Mapping[str, str], name: str) -> int | None:
+    """A small count in an attribute; None where there is none or it is not one."""
+    text = attributes.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
+
+
 def extensions(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Attributes carried on to every later stage: those unknown to Segue, and the redrive count."""
+    """Attributes carried on to every later stage: those unknown to Segue, and its own counts."""
     return {
         name: text
         for name, text in attributes.items()
-        if name == REDRIVE
+        if name in {REDRIVE, HOPS}
         or (
             name.lower().removeprefix("ce-") not in _OWN
             and name.lower() != "content-type"

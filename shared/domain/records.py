@@ -11,13 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import PromptPin
 from shared.domain.events import Event
 from shared.domain.model import Json, Wire
 from shared.errors import SegueError
+
+MAX_TOLD = 2000  # characters of an error's text; a record holds several
 
 
 class RunStatus(StrEnum):
@@ -68,6 +70,11 @@ class Failure(Wire):
     code: str
     message: str
     step: str | None = None
+
+    @field_validator("message")
+    @classmethod
+    def _fits_into_records(cls, message: str) -> str:
+        return message if len(message) <= MAX_TOLD else f"{message[:MAX_TOLD]} …"
 
     @classmethod
     def of(cls, error: SegueError, step: str | None = None) -> Self:
@@ -167,7 +174,7 @@ class EventRecord(Record):
 class RunRecord(Record):
     """`runs/{run_id}`. `deadline` is set only while the run can still miss it."""
 
-    JSON_FIELDS = frozenset({"outputs"})
+    JSON_FIELDS = frozenset({"extensions", "outputs"})  # names from outside are no field names
 
     run_id: str
     flow: str
@@ -187,6 +194,11 @@ class RunRecord(Record):
     redrives: int = 0
     extensions: dict[str, str] = Field(default_factory=dict)
     expire_at: datetime
+
+    @property
+    def was_refused(self) -> bool:
+        """Opened as failed, for people to see: it never began."""
+        return self.status is RunStatus.FAILED and self.finished_at == self.created_at
 
 
 class Attempt(Wire):
@@ -249,6 +261,8 @@ class LetterStatus(StrEnum):
 
 class DeadLetterRecord(Record):
     """`dead_letters/{id}`: the original message with the reason it could not be processed."""
+
+    JSON_FIELDS = frozenset({"attributes"})
 
     letter_id: str
     stage: str

@@ -34,7 +34,7 @@ class Gate:
 
         Several secrets of a source are all tried, so that one can be rotated in.
         """
-        scheme = _SLACK_SCHEME if source == SLACK else _GENERIC_SCHEME
+        scheme = scheme_of(source)
         stamp = headers.get(scheme.timestamp_header, "")
         if not _is_fresh(stamp, now):
             return False
@@ -63,6 +63,11 @@ class Scheme:
 _GENERIC_SCHEME = Scheme("x-segue-timestamp", "x-segue-signature", "sha256=", "", ".")
 _SLACK_SCHEME = Scheme("x-slack-request-timestamp", "x-slack-signature", "v0=", "v0:", ":")
 SCHEMES = {"generic": _GENERIC_SCHEME, SLACK: _SLACK_SCHEME}
+
+
+def scheme_of(source: str) -> Scheme:
+    """How a source signs. Only its own headers count: the other scheme's are not signed."""
+    return SCHEMES.get(source, _GENERIC_SCHEME)
 
 
 def _is_fresh(stamp: str, now: datetime) -> bool:

@@ -148,12 +148,23 @@ class FlowCheck:
             if argument not in fields:
                 message = f"{step.action} takes no {argument!r}; it takes {', '.join(fields)}"
                 yield self._at(("steps", name, "with", argument), message)
+        yield from self._own_trigger(name, step)
         missing = [key for key, required in fields.items() if required]
         for argument in missing:
             if argument not in step.arguments:
                 yield self._at(
                     ("steps", name, "action"), f"{step.action} needs {argument!r} in `with`"
                 )
+
+    def _own_trigger(self, name: str, step: ActionStep) -> Iterator[Problem]:
+        published = step.arguments.get("type")
+        literal = isinstance(published, str) and "{" not in published
+        if step.action == "event.publish" and literal and self._flow.on.takes(str(published)):
+            yield self._at(
+                ("steps", name, "with", "type"),
+                f"an event of type {published!r} starts this flow again, without end;"
+                " publish another type or narrow on.event",
+            )
 
     def _call(self, name: str, step: CallStep) -> Iterator[Problem]:
         if self._calls is not None and step.call not in self._calls:

@@ -6,17 +6,20 @@ and nothing else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import DictLoader, Template, UndefinedError
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from shared.domain.envelope import ModelRequest, PromptPin
 from shared.domain.expressions import StrictSandbox
 from shared.domain.version import PromptVersion
 from shared.errors import InputInvalidError, TemplateError
+
+_TOLD_CHARACTERS = 200  # of a demand, and of a place
 
 
 def render(
@@ -55,12 +58,41 @@ def _check_input(prompt: PromptVersion, arguments: Mapping[str, Any]) -> None:
 
 
 def schema_problem(schema: Mapping[str, Any], value: Any) -> str | None:
-    """The first way in which a value breaks a JSON Schema, or None."""
+    """The first way in which a value breaks a JSON Schema, or None.
+
+    Names the place and what the schema demands there, never the value: it is data of an event or a
+    model's answer, and this text goes into logs and attributes.
+    """
     errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
     if not errors:
         return None
-    where = "".join(f"[{part!r}]" for part in errors[0].absolute_path)
-    return f"{where or 'as a whole'}: {errors[0].message}"
+    return f"at {errors[0].json_path[:_TOLD_CHARACTERS]}: {_demand(errors[0])}"
+
+
+def _demand(error: ValidationError) -> str:
+    """What a schema's keyword asks for, in the schema's own words."""
+    keyword: Any = error.validator  # typed as always set; the schema `false` has none
+    asked: Any = error.validator_value
+    value: Any = error.instance
+    match keyword:
+        case "type":
+            return f"must be of type {' or '.join([asked] if isinstance(asked, str) else asked)}"
+        case "required":
+            missing = [name for name in asked if name not in value]
+            return f"must have {_shortened(missing[0] if len(missing) == 1 else missing)}"
+        case "additionalProperties" | "unevaluatedProperties":
+            return "has unexpected properties"
+        case "enum":
+            return f"must be one of {_shortened(asked)}"
+        case None:
+            return "has what must not be there"
+        case _:
+            return f"must meet {keyword}: {_shortened(asked)}"
+
+
+def _shortened(asked: Any) -> str:
+    text = json.dumps(asked, ensure_ascii=False, default=str)
+    return text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}…"
 
 
 def _render(prompt: PromptVersion, part: str, source: str, variables: Mapping[str, Any]) -> str:

@@ -32,7 +32,11 @@ _EXTRA_ADAPTERS = {
 
 
 def preload(stage: str) -> None:
-    """Imports the adapters that a stage will need; builds nothing."""
+    """Reads the settings and imports the adapters that a stage will need; builds no client.
+
+    Raises SettingsInvalidError: a wrong deployment fails at its start, not with its first message.
+    """
+    settings()
     row = read_stages().stages[stage]
     for module in (*_ADAPTERS, *(_EXTRA_ADAPTERS[extra] for extra in row.extras)):
         import_module(module)

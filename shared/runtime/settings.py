@@ -31,7 +31,9 @@ Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_several)]
 class Settings(BaseSettings):
     """Names are those of the environment; `SEGUE_*` are ours, the others Google's clients'."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     project: str = Field(LOCAL_PROJECT, validation_alias="GOOGLE_CLOUD_PROJECT")
     location: str = Field("global", validation_alias="GOOGLE_CLOUD_LOCATION")
@@ -84,16 +86,22 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The process's settings. Raises SettingsInvalidError naming every variable that is wrong."""
+    """The process's settings.
+
+    Raises SettingsInvalidError naming every variable that is wrong, alone: what pydantic raised
+    holds the values, and a traceback would show it.
+    """
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsInvalidError(_told(error)) from error
+        told = _told(error)
+    raise SettingsInvalidError(told) from None  # out here, where pydantic's error is no context
 
 
 def _told(error: ValidationError) -> str:
-    """Names and reasons, never the values: some of them are secrets."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-        for problem in error.errors(include_input=False)
-    )
+    """Names and reasons, never the values: some of them are secrets.
+
+    Of a place only the variable is named: what is inside of it may be a secret in the wrong place.
+    """
+    problems = error.errors(include_input=False, include_context=False, include_url=False)
+    return "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in problems)

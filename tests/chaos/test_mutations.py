@@ -108,6 +108,14 @@ MUTATIONS = [
 ]
 
 
+def seeds_for(mutate: Callable[[Patch], None]) -> range:
+    """All cases in turn; a fault that only a race with `sweep` shows, where there is one."""
+    if mutate is not the_end_of_a_run_has_no_precondition:
+        return range(SEEDS)
+    [hurried] = [number for number, case in enumerate(CASES) if case.hurried]
+    return range(hurried, SEEDS * len(CASES), len(CASES))
+
+
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 async def test_a_protocol_without_this_part_is_found_out(
     mutate: Callable[[Patch], None], monkeypatch: Patch
@@ -115,7 +123,7 @@ async def test_a_protocol_without_this_part_is_found_out(
     for case in CASES:
         await calm(case)
     mutate(monkeypatch)
-    for seed in range(SEEDS):
+    for seed in seeds_for(mutate):
         if await violations_of(seed):
             return
     pytest.fail(f"{SEEDS} seeds did not notice that {mutate.__name__.replace('_', ' ')}")

@@ -58,8 +58,8 @@ async def office() -> AsyncIterator[tuple[Post, Send]]:
     server = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    async def send(login: str = "", action: EmailSend = MAIL) -> Any:
-        effect = SmtpEffect(f"smtp://{login}127.0.0.1:{port}", "Segue <segue@example.com>")
+    async def send(login: str = "", action: EmailSend = MAIL, host: str = "127.0.0.1") -> Any:
+        effect = SmtpEffect(f"smtp://{login}{host}:{port}", "Segue <segue@example.com>")
         return await effect.send(action, "key-1")
 
     yield post, send
@@ -121,6 +121,19 @@ async def test_a_login_is_used(office: tuple[Post, Send]) -> None:
     post, send = office
     await send(login="user:right@")
     assert post.logins == [(b"user", b"right")]
+
+
+async def test_no_login_is_told_to_a_server_elsewhere_that_offers_no_tls(
+    office: tuple[Post, Send],
+) -> None:
+    post, send = office
+    elsewhere = "0.0.0.0"  # leads here too, without being a loopback address
+    with pytest.raises(ActionFailedError, match="a login needs TLS"):
+        await send(login="user:right@", host=elsewhere)
+    assert not post.logins
+    assert not post.got
+    await send(host=elsewhere)
+    assert post.got
 
 
 async def test_a_wrong_password_fails_without_being_told(office: tuple[Post, Send]) -> None:

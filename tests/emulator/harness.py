@@ -16,6 +16,7 @@ import httpx
 from google.pubsub_v1 import PublisherAsyncClient
 from google.pubsub_v1 import types as pubsub
 
+from emulator.provision import pointed_at
 from shared.adapters.firestore_store import FirestoreStore
 from shared.cli.report import report_of
 from shared.cli.state import State
@@ -58,9 +59,9 @@ class Harness:
         self.state = state
         self.folder = folder
         self.prompts = folder / "prompts"
-        os.environ.update(state.environment)
-        self.deps: Deps = build_deps("route", Settings())
-        self._publisher = PublisherAsyncClient()
+        with pointed_at(state.environment):
+            self.deps: Deps = build_deps("route", Settings())
+            self._publisher = PublisherAsyncClient()
         self._http = httpx.AsyncClient(trust_env=False, timeout=30)
 
     async def close(self) -> None:
@@ -172,8 +173,9 @@ class Harness:
 
     async def segue(self, *arguments: str) -> tuple[int, str, str]:
         """The real command in a process of its own: exit code, stdout, stderr."""
+        known = {**os.environ, **self.state.environment}
         environment = {
-            **{name: text for name, text in os.environ.items() if name not in _EMULATORS},
+            **{name: text for name, text in known.items() if name not in _EMULATORS},
             "SEGUE_STATE_DIR": str(self.folder / "state"),
         }
         done = await asyncio.to_thread(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,6 @@ TICKET = {"id": "T-9", "from": "li@example.com", "body": "The export fails with 
 @pytest.mark.usefixtures("system", "installation")
 async def test_bundles_alone_carry_a_ticket_to_its_reply(tmp_path: Path) -> None:
     """A second system beside the shared one: nothing of a system may be fixed or global."""
-    before = dict(os.environ)
-    for name in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"):
-        os.environ.pop(name)
     options = Options(
         directory=tmp_path / "state",
         isolated=True,
@@ -27,17 +23,13 @@ async def test_bundles_alone_carry_a_ticket_to_its_reply(tmp_path: Path) -> None
         extra_environment={"PYTHONDONTWRITEBYTECODE": ""},  # its bytecode shows what was imported
     )
     local = LocalSystem(options)
-    try:
-        async with local as state:
-            harness = Harness(state, tmp_path)
-            run = await harness.only_run(
-                await harness.publish("support.ticket.created", TICKET), seconds=90
-            )
-            loaded = {stage: _loaded_from(pid) for stage, pid in local.hosts.pids.items()}
-            await harness.close()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    async with local as state:
+        harness = Harness(state, tmp_path)
+        run = await harness.only_run(
+            await harness.publish("support.ticket.created", TICKET), seconds=90
+        )
+        loaded = {stage: _loaded_from(pid) for stage, pid in local.hosts.pids.items()}
+        await harness.close()
 
     assert run["status"] == "succeeded", run
     assert len(loaded) == 7

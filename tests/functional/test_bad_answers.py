@@ -32,8 +32,8 @@ GARBAGE = [
     ('{"n": NaN}', "is not JSON"),
     ('{"n": 1, "why": "\\ud83d"}', "is not JSON"),
     ("[" * 100_000, "is not JSON"),
-    ('{"n": "one"}', "breaks the schema ['n']: 'one' is not of type 'integer'"),
-    ("[]", "breaks the schema as a whole: [] is not of type 'object'"),
+    ('{"n": "one"}', "breaks the schema at $.n: must be of type integer"),
+    ("[]", "breaks the schema at $: must be of type object"),
 ]
 
 

@@ -35,7 +35,7 @@ async def test_data_that_breaks_the_input_schema_is_a_failed_run():
     more = "input: {type: object, required: [n], properties: {n: {type: integer}}}"
     system = beside_a_good_one("a: {call: test.echo}", more=more)
     told = await failed(system, "InputInvalid", None, {"n": "one"})
-    assert "event.data ['n']: 'one' is not of type 'integer'" in told
+    assert "event.data at $.n: must be of type integer" in told
     assert system.letter().data == b'{"n": "one"}'
     assert system.letter().stage == "route"
 
@@ -91,7 +91,7 @@ async def test_arguments_that_break_the_prompts_input_schema_are_refused():
     strict = prompt("strict", "{{ n }}", input={"properties": {"n": {"type": "integer"}}})
     system = beside_a_good_one("a: {prompt: strict, with: {n: '{{ event.data.n }}'}}", strict)
     told = await failed(system, "InputInvalid", "a", {"n": "one"})
-    assert "prompt strict: `with` ['n']: 'one' is not of type 'integer'" in told
+    assert "prompt strict: `with` at $.n: must be of type integer" in told
     assert system.model.calls == []
 
 

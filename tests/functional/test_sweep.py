@@ -65,7 +65,7 @@ async def test_a_late_step_does_not_change_a_run_that_timed_out():
     assert calls.SEEN == {}
 
 
-async def test_a_prompt_step_that_is_late_is_recorded_but_the_run_stays_failed():
+async def test_a_prompt_step_of_a_run_that_timed_out_asks_no_model():
     steps = "a: {prompt: say, with: {text: hi}}\nb: {needs: a, call: test.count, with: {name: b}}"
     system = System([flow(steps, more="timeout: 10m")])
     await system.publish(EVENT)
@@ -75,8 +75,9 @@ async def test_a_prompt_step_that_is_late_is_recorded_but_the_run_stays_failed()
     await system.run()
     report = await system.report()
     assert (report["status"], report["error"]["code"]) == ("failed", "RunTimeout")
-    assert await system.statuses() == {"a": "succeeded", "b": "pending"}
+    assert await system.statuses() == {"a": "pending", "b": "pending"}
     assert calls.SEEN == {}
+    assert not system.model.calls
 
 
 async def test_a_run_that_timed_out_goes_on_by_its_id_and_gets_its_time_again():

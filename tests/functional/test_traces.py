@@ -165,6 +165,7 @@ async def test_a_derived_event_continues_the_story():
         "correlationid": "c1",
         "causationid": "e1",
         "content-type": "application/json",
+        "segue-hops": "1",
         "tenant": "acme",
         "traceparent": "",
     }

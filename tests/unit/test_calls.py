@@ -24,6 +24,12 @@ class Customer(BaseModel):
     since: datetime
 
 
+class Rate(BaseModel):
+    """A result with a number in it."""
+
+    per_day: float
+
+
 @pytest.fixture(autouse=True)
 def _examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "_REGISTERED", {})
@@ -50,7 +56,15 @@ def _examples(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @registered("gives")
     def gives(what: str) -> Any:
-        return {"object": object(), "half": "\ud800", "tuple": (1, 2)}[what]
+        given: dict[str, Any] = {
+            "object": object(),
+            "half": "\ud800",
+            "tuple": (1, 2),
+            "nan": [float("nan")],
+            "infinity": {"far": float("-inf")},
+            "nan in a model": Rate(per_day=float("nan")),
+        }
+        return given[what]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +108,9 @@ async def test_a_call_that_does_not_fit_is_invalid(
         ("fails", {"how": "validation"}, "fails raised"),
         ("gives", {"what": "object"}, "gives returned what JSON cannot hold"),
         ("gives", {"what": "half"}, "gives returned what JSON cannot hold"),
+        ("gives", {"what": "nan"}, "gives returned what JSON cannot hold"),
+        ("gives", {"what": "infinity"}, "gives returned what JSON cannot hold"),
+        ("gives", {"what": "nan in a model"}, "gives returned what JSON cannot hold"),
     ],
 )
 async def test_a_function_that_fails_is_the_steps_failure(

@@ -225,13 +225,15 @@ async def test_the_next_address_is_tried_where_nothing_was_sent(
         "fd00:ec2::254",
         "::ffff:169.254.169.254",
         "2002:a9fe:a9fe::1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b::100.100.100.200",
     ],
 )
 def test_link_local_and_metadata_addresses_are_out_of_bounds(address: str) -> None:
     assert http_targets.is_forbidden(address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.8", "8.8.8.8", "::1", "2001:db8::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.8", "8.8.8.8", "::1", "64:ff9b::808:808"])
 def test_other_addresses_may_be_called(address: str) -> None:
     assert not http_targets.is_forbidden(address)
 

@@ -85,6 +85,23 @@ def test_a_mail_url_that_cannot_be_read_is_refused_without_quoting_it(url: str) 
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "starttls"),
+    [
+        ("smtps://u:p@mail.example", False),
+        ("smtp://mail.example", None),
+        ("smtp://u:p@mail.example", True),
+        ("smtp://u:p@10.0.0.8", True),
+        ("smtp://u:p@localhost.example", True),
+        ("smtp://u:p@127.0.0.5", None),
+        ("smtp://u:p@[::1]", None),
+        ("smtp://u:p@LOCALHOST", None),
+    ],
+)
+def test_a_login_elsewhere_requires_tls(url: str, *, starttls: bool | None) -> None:
+    assert server_of(url).starttls is starttls
+
+
 async def test_half_a_character_cannot_be_posted() -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(ActionFailedError, match="cannot be sent"):

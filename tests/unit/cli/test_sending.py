@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.cli.sending import DataInvalidError, Draft, read_data, send
+from shared.cli.sending import DataInvalidError, Draft, EventRefusedError, read_data, send
 from shared.delivery.deps import Deps
 from shared.domain import ids
-from shared.domain.events import from_message
-from shared.errors import EventInvalidError
+from shared.domain.events import MAX_DATA_BYTES, from_message
+from shared.errors import UsageError
 from shared.testing.pipeline import World
 
 
@@ -74,8 +74,19 @@ async def test_the_same_id_is_the_same_event(deps: Deps) -> None:
     assert (await send(draft, deps)).key == (await send(draft, deps)).key
 
 
-@pytest.mark.parametrize("draft", [Draft("a b", b""), Draft("t", b"NaN"), Draft("", b"")])
-async def test_what_route_would_refuse_is_not_sent(deps: Deps, world: World, draft: Draft) -> None:
-    with pytest.raises(EventInvalidError):
+@pytest.mark.parametrize(
+    ("draft", "told"),
+    [
+        (Draft("bad type*", b""), "attribute `type`"),
+        (Draft("t", b"NaN"), "not JSON"),
+        (Draft("", b""), "no type"),
+        (Draft("t", b'"' + b"x" * MAX_DATA_BYTES + b'"'), "the limit is"),
+    ],
+)
+async def test_what_route_would_refuse_is_bad_usage_and_not_sent(
+    deps: Deps, world: World, draft: Draft, told: str
+) -> None:
+    with pytest.raises(EventRefusedError, match=told) as caught:
         await send(draft, deps)
+    assert isinstance(caught.value, UsageError)
     assert world.messages.published == []

@@ -102,18 +102,45 @@ async def test_a_structured_event_is_published_as_it_came(
 
 
 async def test_a_duplicate_is_answered_with_the_same_ids(deps: Deps, hook: Hook) -> None:
-    for request in (event(), hook(), hook(x_segue_id="9")):
+    for request in (event(), hook(), hook(body=b'{"id": "9"}')):
         first, second = await handle(request, deps), await handle(request, deps)
         assert first.status == 202
         assert first == second
 
 
-async def test_an_event_without_an_id_is_known_by_its_message(deps: Deps, world: World) -> None:
-    answer = await handle(event(headers={"ce-id": None, "ce-source": None}), deps)
-    [(_, message_id, message)] = world.messages.published
-    assert answer.body["event_id"] == message_id
-    assert answer.body["event_key"] == message_id
-    assert "ce-id" not in message.attributes
+@pytest.mark.parametrize("given", [None, ""])
+async def test_an_event_without_an_id_is_given_one(
+    deps: Deps, world: World, given: str | None
+) -> None:
+    answer = await handle(event(headers={"ce-id": given, "ce-source": None}), deps)
+    [message] = sent(world)
+    assert answer.body["event_id"] == "tokentoken"
+    assert answer.body["event_key"] == "tokentoken"
+    assert message.attributes["ce-id"] == "tokentoken"
+
+
+@pytest.mark.parametrize("given", [{}, {"id": None}, {"id": ""}])
+async def test_a_structured_event_without_an_id_is_given_one(
+    deps: Deps, world: World, given: dict[str, Any]
+) -> None:
+    body = {"specversion": "1.0", "type": "t", **given, "data": {"é": 1.5}}
+    headers = {**TOKEN, "content-type": "application/cloudevents+json"}
+    request = Request("POST", "/events", headers, b"\xef\xbb\xbf" + json.dumps(body).encode())
+    answer = await handle(request, deps)
+    assert (answer.status, answer.body["event_id"]) == (202, "tokentoken")
+    [message] = sent(world)
+    assert json.loads(message.data) == {**body, "id": "tokentoken"}
+    routed = from_message(
+        message.attributes, message.data, message_id="other", published_at=deps.clock.now()
+    )
+    assert (routed.id, routed.key) == (answer.body["event_id"], answer.body["event_key"])
+
+
+async def test_event_headers_are_percent_decoded(deps: Deps, world: World) -> None:
+    encoded = {"ce-subject": "Euro%20%E2%82%AC", "ce-id": "50%25", "ce-source": "//shop+1"}
+    answer = await handle(event(headers=encoded), deps)
+    assert (answer.body["event_id"], answer.body["source"]) == ("50%", "//shop+1")
+    assert sent(world)[0].attributes["ce-subject"] == "Euro €"
 
 
 async def test_only_event_headers_are_passed_on(deps: Deps, world: World) -> None:
@@ -128,17 +155,17 @@ async def test_a_senders_trace_goes_on(deps: Deps, world: World, given: str, *, 
 
 
 @pytest.mark.parametrize(
-    ("headers", "event_type", "event_id"),
+    ("body", "event_type", "event_id"),
     [
-        ({}, "shop.ping", None),
-        ({"x_segue_event": "order.paid"}, "shop.order.paid", None),
-        ({"x_segue_event": "order.paid", "x_segue_id": "42"}, "shop.order.paid", "42"),
+        (BODY, "shop.ping", None),
+        (b'{"id": 42}', "shop.received", None),
+        (b'{"type": "order.paid", "id": "42"}', "shop.order.paid", "42"),
     ],
 )
 async def test_a_webhook_becomes_an_event_of_its_source(
-    deps: Deps, hook: Hook, headers: dict[str, str], event_type: str, event_id: str | None
+    deps: Deps, hook: Hook, body: bytes, event_type: str, event_id: str | None
 ) -> None:
-    answer = await handle(hook(**headers), deps)
+    answer = await handle(hook(body=body), deps)
     assert (answer.status, answer.body["type"]) == (202, event_type)
     assert answer.body["source"] == "/hooks/shop"
     assert answer.body["event_id"] == (event_id or answer.body["event_id"])
@@ -148,6 +175,16 @@ async def test_webhooks_with_other_bodies_are_other_events(deps: Deps, hook: Hoo
     one, other = await handle(hook(), deps), await handle(hook(body=b'{"n": 2}'), deps)
     assert one.body["event_id"] != other.body["event_id"]
     assert other.body["type"] == "shop.received"
+
+
+@pytest.mark.parametrize("source", ["shop", SLACK])
+async def test_what_is_not_signed_makes_no_other_event(deps: Deps, hook: Hook, source: str) -> None:
+    unsigned = {"x_segue_id": "9", "x_segue_event": "order.paid", "ce_id": "9", "ce_type": "t"}
+    other = "x_segue_timestamp" if source == SLACK else "x_slack_request_timestamp"
+    captured = await handle(hook(source), deps)
+    replayed = await handle(hook(source, **unsigned, **{other: "1"}), deps)
+    assert captured.status == 202
+    assert replayed == captured
 
 
 async def test_slack_events_are_known_by_slacks_ids(deps: Deps, hook: Hook) -> None:

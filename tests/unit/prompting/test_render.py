@@ -95,10 +95,10 @@ def test_the_failing_part_is_named() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({}, "'text' is a required property"),
-        ({"text": 5}, "['text']: 5 is not of type 'string'"),
-        ({"text": ""}, "['text']"),
-        ({"text": "x", "more": 1}, "'more' was unexpected"),
+        ({}, 'at $: must have "text"'),
+        ({"text": 5}, "at $.text: must be of type string"),
+        ({"text": ""}, "at $.text: must meet minLength: 1"),
+        ({"text": "x", "more": 1}, "at $: has unexpected properties"),
     ],
 )
 def test_arguments_must_fit_the_input_schema(arguments: dict[str, Any], complaint: str) -> None:
@@ -118,8 +118,8 @@ def test_arguments_must_fit_the_input_schema(arguments: dict[str, Any], complain
     ("value", "problem"),
     [
         ({"a": [1]}, None),
-        ({"a": [1, "x"]}, "['a'][1]: 'x' is not of type 'integer'"),
-        ([], "as a whole: [] is not of type 'object'"),
+        ({"a": [1, "x"]}, "at $.a[1]: must be of type integer"),
+        ([], "at $: must be of type object"),
     ],
 )
 def test_the_first_break_of_a_schema_is_told_with_its_place(
@@ -130,6 +130,40 @@ def test_the_first_break_of_a_schema_is_told_with_its_place(
         "properties": {"a": {"type": "array", "items": {"type": "integer"}}},
     }
     assert schema_problem(schema, value) == problem
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"type": ["string", "null"]}, "at $: must be of type string or null"),
+        ({"required": ["a", "b"]}, 'at $: must have ["a", "b"]'),
+        ({"required": ["a", "hush"]}, 'at $: must have "a"'),
+        ({"properties": {"hush": {"enum": ["x", 1]}}}, 'at $.hush: must be one of ["x", 1]'),
+        ({"properties": {"hush": {"const": 7}}}, "at $.hush: must meet const: 7"),
+        ({"properties": {"hush": {"pattern": "^x"}}}, 'at $.hush: must meet pattern: "^x"'),
+        ({"properties": {"hush": {"not": {}}}}, "at $.hush: must meet not: {}"),
+        ({"properties": {"hush": {"anyOf": [False]}}}, "at $.hush: must meet anyOf: [false]"),
+        ({"properties": {"hush": False}}, "at $: has what must not be there"),
+        ({"additionalProperties": False}, "at $: has unexpected properties"),
+        ({"unevaluatedProperties": False}, "at $: has unexpected properties"),
+        ({"maxProperties": 0}, "at $: must meet maxProperties: 0"),
+        ({"propertyNames": {"maxLength": 1}}, "at $: must meet maxLength: 1"),
+        ({"dependentRequired": {"hush": ["b"]}}, 'at $: must meet dependentRequired: {"hush": '),
+    ],
+)
+def test_a_break_is_told_in_the_schemas_words_without_the_value(
+    schema: dict[str, Any], problem: str
+) -> None:
+    told = schema_problem(schema, {"hush": "s3cret"})
+    assert told is not None
+    assert told.startswith(problem)
+    assert "s3cret" not in told
+
+
+def test_a_long_demand_is_shortened() -> None:
+    told = schema_problem({"enum": ["x" * 1000]}, "y")
+    assert told is not None
+    assert len(told) < 250
 
 
 def test_a_pin_names_prompt_and_version() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 
 import pytest
+from pydantic import ValidationError
 
 from shared.errors import SettingsInvalidError
-from shared.runtime.settings import LOCAL_PROJECT, ROOT, settings
+from shared.runtime.container import preload
+from shared.runtime.settings import LOCAL_PROJECT, ROOT, Settings, settings
 
 
 @pytest.fixture(autouse=True)
@@ -77,12 +80,43 @@ def test_all_problems_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     "value",
-    ["s3cret", "{s3cret", '{"shop": 5, "s": {"a": "s3cret"}}', '["s3cret"]', '"s3cret"'],
+    [
+        "s3cret",
+        "{s3cret",
+        '{"shop": 5, "s": {"a": "s3cret"}}',
+        '["s3cret"]',
+        '"s3cret"',
+        '{"shop": [["s3cret"]]}',
+        '{"s3cret": {"shop": 1}}',
+    ],
 )
 def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    message = told(monkeypatch, SEGUE_HOOK_SECRETS=value, SEGUE_PREFIX="S3CRET")
-    assert "s3cret" not in message.lower()
-    assert "SEGUE_HOOK_SECRETS" in message
+    monkeypatch.setenv("SEGUE_HOOK_SECRETS", value)
+    monkeypatch.setenv("SEGUE_PREFIX", "S3CRET")
+    with pytest.raises(SettingsInvalidError) as caught:
+        settings()
+    assert "SEGUE_HOOK_SECRETS: " in caught.value.detail
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    logged = "".join(traceback.format_exception(caught.value))
+    assert "s3cret" not in caught.value.detail.lower()
+    assert "s3cret" not in logged.lower()
+
+
+def test_pydantics_own_words_hold_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGUE_HOOK_SECRETS", '{"shop": {"a": "s3cret"}}')
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("stage", ["ingest", "generate"])
+def test_wrong_settings_fail_a_stage_at_its_start(
+    monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    monkeypatch.setenv("SEGUE_MODEL", "gpt")
+    with pytest.raises(SettingsInvalidError, match="SEGUE_MODEL"):
+        preload(stage)
 
 
 def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

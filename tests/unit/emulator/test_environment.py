@@ -1,0 +1,97 @@
+"""The environment of the local system: what it names is checked first, and left as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from emulator.engine import Engine, EngineError
+from emulator.provision import pointed_at
+from emulator.system import engine_of_environment
+from shared.runtime.settings import ROOT
+
+
+def test_clients_are_pointed_at_an_engine_only_while_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEGUE_THERE", "before")
+    before = dict(os.environ)
+    with (
+        pytest.raises(RuntimeError, match="broken"),
+        pointed_at({"SEGUE_THERE": "now", "SEGUE_NEW": "x"}),
+    ):
+        assert (os.environ["SEGUE_THERE"], os.environ["SEGUE_NEW"]) == ("now", "x")
+        raise RuntimeError("broken")
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("named", [(), ("PUBSUB",), ("FIRESTORE",)])
+async def test_an_environment_that_does_not_name_both_names_none(
+    monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...]
+) -> None:
+    for name in named:
+        monkeypatch.setenv(f"{name}_EMULATOR_HOST", "127.0.0.1:1")
+    assert await engine_of_environment() is None
+
+
+async def test_emulators_that_answer_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def opened(host: str, port: str) -> tuple[Mock, Mock]:
+        asked.append((host, port))
+        return Mock(), Mock()
+
+    monkeypatch.setattr(asyncio, "open_connection", opened)
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "[::1]:2")
+    assert await engine_of_environment() == Engine("environment", "127.0.0.1:1", "[::1]:2")
+    assert asked == [("127.0.0.1", "1"), ("::1", "2")]
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError, TimeoutError])
+async def test_an_address_where_nothing_answers_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    async def opened(_host: str, port: str) -> tuple[Mock, Mock]:
+        if port == "2":
+            raise error
+        return Mock(), Mock()
+
+    monkeypatch.setattr(asyncio, "open_connection", opened)
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:2")
+    with pytest.raises(EngineError) as caught:
+        await engine_of_environment()
+    assert str(caught.value) == (
+        "FIRESTORE_EMULATOR_HOST names 127.0.0.1:2, where nothing answers:"
+        " unset it (or open a new shell)"
+    )
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("edited", "wiped"), [("pyproject.toml", False), (".ci/requirements.lock", True)]
+)
+def test_only_a_new_lock_wipes_the_virtual_environment(
+    tmp_path: Path, edited: str, *, wiped: bool
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for age, name in enumerate(
+        (edited, ".venv/.installed", ".venv/.ready", ".ci/requirements.lock", "pyproject.toml")
+    ):
+        path = tmp_path / name
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+            os.utime(path, (1e9 - age, 1e9 - age))
+    done = subprocess.run(
+        ["make", "-n", "test"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ("venv --clear" in done.stdout) == wiped
+    assert "-e ." in done.stdout
