@@ -16,6 +16,7 @@ from rich.table import Table
 from emulator.bench.counting import RunCost, cost_of
 from emulator.bench.measure import HOPS, Meter, Spread
 from emulator.engine import EngineError
+from emulator.provision import pointed_at
 from emulator.system import LocalSystem, Options
 from shared.cli.output import complain, err, out, print_json, safe
 from shared.cli.state import State
@@ -45,7 +46,8 @@ def main() -> int:
 async def _bench() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="segue-bench-") as folder:
         async with LocalSystem(Options(directory=Path(folder), sweep_every=60)) as state:
-            return await _measured(state)
+            with pointed_at(state.environment):  # its clients are constructed while it measures
+                return await _measured(state)
 
 
 async def _measured(state: State) -> dict[str, Any]:

@@ -83,4 +83,4 @@ def impatient(table: StageTable) -> StageTable:
 def _impatient(stage: Stage) -> Stage:
     if stage.trigger != "topic":
         return stage
-    return stage.model_copy(update={"retry": Retry(min=0.1, max=0.5), "max_attempts": 8})
+    return stage.model_copy(update={"retry": Retry(min=0.1, max=0.5), "max_attempts": 12})
