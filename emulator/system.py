@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import shutil
+from asyncio import open_connection
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -187,7 +188,7 @@ async def engine_of_environment() -> Engine | None:
 async def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        opening = asyncio.open_connection(host.strip("[]"), port)
+        opening = open_connection(host.strip("[]"), port)
         _, writer = await asyncio.wait_for(opening, timeout=1)
     except OSError:  # TimeoutError is one
         return False

@@ -1,6 +1,6 @@
 """Fixtures for tests against real servers: Google's emulators, and the whole local system on them.
 
-Everything is started once for the session; tests keep out of each other's way by ids of their own.
+Everything is started once for the tier; tests keep out of each other's way by ids of their own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def installation() -> Installation:
         pytest.skip(str(missing))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def google_engine(
     installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Engine]:
@@ -41,7 +41,7 @@ async def google_engine(
     await engine.stop()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(
     installation: Installation,  # noqa: ARG001 - skips where there is none
     tmp_path_factory: pytest.TempPathFactory,

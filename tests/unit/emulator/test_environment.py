@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from emulator import system
 from emulator.engine import Engine, EngineError
 from emulator.provision import pointed_at
 from emulator.system import engine_of_environment
@@ -43,7 +43,7 @@ async def test_emulators_that_answer_are_used(monkeypatch: pytest.MonkeyPatch) -
         asked.append((host, port))
         return Mock(), Mock()
 
-    monkeypatch.setattr(asyncio, "open_connection", opened)
+    monkeypatch.setattr(system, "open_connection", opened)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "[::1]:2")
     assert await engine_of_environment() == Engine("environment", "127.0.0.1:1", "[::1]:2")
@@ -59,7 +59,7 @@ async def test_an_address_where_nothing_answers_is_refused_in_one_line(
             raise error
         return Mock(), Mock()
 
-    monkeypatch.setattr(asyncio, "open_connection", opened)
+    monkeypatch.setattr(system, "open_connection", opened)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:2")
     with pytest.raises(EngineError) as caught:
