@@ -1,0 +1,1 @@
+"""Pub/Sub and Firestore in one Python process, spoken to by Google's own clients."""
