@@ -7,6 +7,7 @@ https://firebase.google.com/docs/firestore/vector-search. Must not know protobuf
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -47,11 +48,30 @@ Fields: TypeAlias = Mapping[str, Value]
 OrderKey: TypeAlias = tuple[Any, ...]
 
 NULL, BOOLEAN, NUMBER, TIMESTAMP, STRING, BYTES, REFERENCE, GEOPOINT, ARRAY, VECTOR, MAP = range(11)
+_RANKS: dict[type, int] = {
+    type(None): NULL,
+    bool: BOOLEAN,
+    int: NUMBER,
+    float: NUMBER,
+    Timestamp: TIMESTAMP,
+    str: STRING,
+    bytes: BYTES,
+    Reference: REFERENCE,
+    GeoPoint: GEOPOINT,
+    list: ARRAY,
+    tuple: ARRAY,
+    Vector: VECTOR,
+    dict: MAP,
+}
+_NUMERIC_ID = re.compile(r"__id(-?[1-9][0-9]{0,18})__")
+_OFFSET = 2**63
+_SEPARATOR, _NUL, _NUMBERED = "\0\0", "\0\1", "\0\0"
 
 
 def type_rank(value: Value) -> int:
     """The place of the value's type in the order over types."""
-    return int(order_key(value)[0])
+    rank = _RANKS.get(type(value))
+    return int(order_key(value)[0]) if rank is None else rank
 
 
 def order_key(value: Value) -> OrderKey:
@@ -78,7 +98,7 @@ def order_key(value: Value) -> OrderKey:
 def _compound_key(value: Value) -> OrderKey:
     match value:
         case Reference():
-            return (REFERENCE, *_segments(value.name))
+            return (REFERENCE, name_key(value.name))
         case GeoPoint():
             return (GEOPOINT, value.latitude, value.longitude)
         case list() | tuple():
@@ -92,18 +112,54 @@ def _compound_key(value: Value) -> OrderKey:
 
 def path_key(path: str) -> OrderKey:
     """The order of documents by name: segment by segment; ids `__id7__` are numbers and first."""
-    return _segments(path)
+    return (name_key(path),)
 
 
-def _segments(path: str) -> OrderKey:
-    return tuple(_segment(part) for part in path.split("/"))
+def name_key(path: str) -> str:
+    """The same order in one text: the key of a document starts the keys of all that lies below."""
+    if "\0" not in path and "__id" not in path:
+        return path.replace("/", _SEPARATOR)
+    return _SEPARATOR.join(_segment(part) for part in path.split("/"))
 
 
-def _segment(part: str) -> tuple[int, int, str]:
-    number = part[4:-2] if part.startswith("__id") and part.endswith("__") else ""
-    return (0, int(number), "") if number.lstrip("-").isdigit() else (1, 0, part)
+def _segment(part: str) -> str:
+    number = _NUMERIC_ID.fullmatch(part)
+    if number is None:
+        return part.replace("\0", _NUL)
+    return f"{_NUMBERED}{int(number[1]) + _OFFSET:020d}"
+
+
+def keys_below(parent: str) -> tuple[str, str]:
+    """The least key that something below the document can have, and the end of such keys."""
+    key = name_key(parent)
+    return key + _SEPARATOR, key + _NUL
 
 
 def equal(left: Value, right: Value) -> bool:
     """Whether Firestore takes the two for the same value."""
     return order_key(left) == order_key(right)
+
+
+def identical(left: Value, right: Value) -> bool:
+    """Whether the two are stored alike: unlike `equal` it tells 1 from 1.0 and 0.0 from -0.0."""
+    if left is right:
+        return True
+    if type(left) is not type(right):
+        return False
+    match left:
+        case float():
+            same = left == right and math.copysign(1, left) == math.copysign(1, right)
+            return same or (math.isnan(left) and math.isnan(right))
+        case Mapping():
+            return len(left) == len(right) and all(
+                name in right and identical(value, right[name]) for name, value in left.items()
+            )
+        case list() | tuple():
+            return len(left) == len(right) and all(map(identical, left, right))
+        case Vector():
+            return identical(left.values, right.values)
+        case GeoPoint():
+            return identical(left.latitude, right.latitude) and identical(
+                left.longitude, right.longitude
+            )
+    return bool(left == right)
