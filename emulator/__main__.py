@@ -9,7 +9,9 @@ from pathlib import Path
 
 from emulator.demo import demo
 from emulator.engine import EngineError
+from emulator.engine_choice import EngineName
 from emulator.foreground import run_until_stopped
+from emulator.system import Options
 from shared.cli.output import complain, safe
 from shared.cli.state import STATE_DIR
 from shared.errors import SegueError, UsageError
@@ -22,7 +24,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start everything and keep it running")
     up.add_argument("--port", type=int, default=8080)
-    up.add_argument("--engine", choices=["auto", "google"], default="auto")
+    up.add_argument("--engine", type=EngineName, choices=list(EngineName), default=EngineName.AUTO)
+    up.add_argument("--data-dir", type=Path)
     up.add_argument("--isolated", action="store_true")
     commands.add_parser("demo", help="start, publish a sample event, show its run, stop")
     given = parser.parse_args()
@@ -31,7 +34,15 @@ def main() -> int:
         if given.command == "demo":
             return asyncio.run(demo())
         return asyncio.run(
-            run_until_stopped(Path(STATE_DIR), port=given.port, isolated=given.isolated)
+            run_until_stopped(
+                Options(
+                    directory=Path(STATE_DIR),
+                    engine=given.engine,
+                    data_dir=given.data_dir,
+                    gateway_port=given.port,
+                    isolated=given.isolated,
+                )
+            )
         )
     except (EngineError, SegueError, OSError) as error:
         complain(f"[bold red]error:[/] {safe(error)}")

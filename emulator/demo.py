@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.panel import Panel
-from rich.text import Text
-
-from emulator.foreground import events_topic, tail
 from emulator.system import LocalSystem, Options
-from shared.cli.output import LiveView, complain, out, plain, safe, say
-from shared.cli.sending import Draft, send
-from shared.cli.state import State
-from shared.cli.traces import Entry, read_entries, story, waterfall
-from shared.cli.views import run_view
-from shared.cli.watch import Progress, follow
-from shared.delivery.deps import Deps
-from shared.domain.events import Event
-from shared.runtime.container import build_deps
-from shared.runtime.settings import settings
-from shared.runtime.stage_table import read_stages
+from shared.cli.output import safe, say
 
-SAMPLE = Path(__file__).with_name("sample_ticket.json")
-EVENT_TYPE = "support.ticket.created"
-_LIMIT = 60.0
-_SHOWN = ("route", "compose", "generate", "act")
+# What it takes to follow a run, imported while the system starts.
+_NEEDED = ("emulator.sample_run", "shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
 
 
 async def demo() -> int:
@@ -45,88 +24,17 @@ async def demo() -> int:
             directory=Path(folder),
             on_step=lambda step: say(f"  [green]✓[/] {safe(step)}"),
             on_item=mail.append,
+            imports=_NEEDED,
         )
         async with LocalSystem(options) as state:
             say(f"  [green]✓[/] ready after {time.monotonic() - started:.1f} s\n")
-            progress = await _publish_and_watch(state)
-            _show_what_happened(progress, mail, Path(state.log))
+            from emulator import sample_run  # noqa: PLC0415 - imported above
+
+            progress = await sample_run.publish_and_watch(state)
+            sample_run.show_what_happened(progress, mail, Path(state.log))
     say("\n[dim]everything is stopped again[/]")
     _show_next()
     return 0 if progress.succeeded else 1
-
-
-async def _publish_and_watch(state: State) -> Progress:
-    os.environ.update(state.environment)
-    settings.cache_clear()
-    deps = build_deps("route", settings())
-    event = await send(Draft(EVENT_TYPE, SAMPLE.read_bytes()), deps)
-    topic = events_topic(state)
-    say(f"published [bold]{event.type}[/] to topic {safe(topic)}, id {safe(event.id)}")
-    say(f'  [dim]"{safe(_body(event))}"[/]\n')
-    return await _watch(event, deps, Path(state.log))
-
-
-def _body(event: Event) -> str:
-    return str(event.data["body"]) if isinstance(event.data, dict) else ""
-
-
-async def _watch(event: Event, deps: Deps, log: Path) -> Progress:
-    seen: Counter[str] = Counter()
-    watching = asyncio.create_task(_count_stages(log, seen))
-    progress = Progress()
-    shown = LiveView()
-    async for progress in follow(event, deps, seconds=_LIMIT):
-        shown.show(_picture(seen, progress))
-    shown.close()
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
-    return progress
-
-
-async def _count_stages(log: Path, seen: Counter[str]) -> None:
-    async for entry in tail(log, from_start=True):
-        seen[entry.line["stage"]] += 1
-
-
-def _picture(seen: Counter[str], progress: Progress) -> RenderableType:
-    """The stages, lit where a message has passed, above the run's steps."""
-    lights = Text("  event ", style="bold")
-    for stage in (name for name in read_stages().stages if name in _SHOWN):
-        lights.append(" → ", style="dim")
-        count = seen[stage]
-        label = f" {stage} {count or ''}".rstrip() + " "
-        lights.append(label, style="bold black on green" if count else "dim reverse")
-    runs = [Padding(run_view(run), (1, 0, 0, 2)) for run in progress.runs or ()]
-    return Group(lights, *runs)
-
-
-def _show_what_happened(progress: Progress, mail: list[dict[str, Any]], log: Path) -> None:
-    if not progress.succeeded:
-        complain("[bold red]the sample run did not succeed[/]")
-        _show_errors(read_entries(log))
-        return
-    for item in mail:
-        out.print()
-        text = f"to {item.get('to')}\n\n{str(item.get('text', '')).strip()}"
-        title = f"mail in the local sink: {item.get('subject')}"
-        out.print(
-            Panel(
-                Text(plain(text)),
-                title=Text(plain(title)),
-                border_style="magenta",
-                width=min(out.width, 100),
-            )
-        )
-    correlation = (progress.runs or [{}])[0].get("correlation_id", "")
-    say(f"\nthe same as one story, [bold]segue trace {safe(correlation)}[/]:")
-    out.print(waterfall(story(read_entries(log), correlation)))
-
-
-def _show_errors(entries: Any) -> None:
-    for entry in entries:
-        assert isinstance(entry, Entry)
-        if entry.line.get("error"):
-            complain(f"  {entry.line['stage']}: {safe(entry.line['error']['message'])}")
 
 
 def _show_next() -> None:

@@ -6,6 +6,8 @@ Must not know which engine is behind the addresses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 
 class EngineError(Exception):
@@ -22,11 +24,15 @@ class EngineStartError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A running engine. The hosts are `127.0.0.1:port`, the form the client libraries expect."""
+    """A running engine. The hosts are `127.0.0.1:port`, the form the client libraries expect.
+
+    `control_url` is where `POST /reset` empties it, for an engine that has such a thing.
+    """
 
     name: str
     pubsub_host: str
     firestore_host: str
+    control_url: str | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point Google's client libraries at this engine."""
@@ -34,3 +40,23 @@ class Engine:
             "PUBSUB_EMULATOR_HOST": self.pubsub_host,
             "FIRESTORE_EMULATOR_HOST": self.firestore_host,
         }
+
+
+class Startable(Protocol):
+    """An engine that runs as a child of this process."""
+
+    def plan(self) -> Engine:
+        """Choose the ports now, and say where the engine is going to listen."""
+        ...
+
+    def describe(self) -> str:
+        """Say in one line what runs."""
+        ...
+
+    async def start(self, log_dir: Path) -> Engine:
+        """Start it and return once it answers; on failure nothing is left running."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop it. Safe to call twice, and when nothing was started."""
+        ...

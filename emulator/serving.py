@@ -8,39 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+
+from emulator.ports import HOST, free_port, listening_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_HOST = "127.0.0.1"
+__all__ = ["Served", "abort", "free_port", "listening_socket", "serve"]
 _ABORT = "segue.abort"
-
-
-def listening_socket(port: int = 0) -> socket.socket:
-    """Bind 127.0.0.1:port (0 = any free port)."""
-    # The protocol is named because asyncio sets TCP_NODELAY only where it sees it; without that,
-    # each answer of two writes waits 40 ms for an acknowledgement.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((_HOST, port))
-    except OSError as error:
-        sock.close()
-        message = f"{_HOST}:{port} cannot be used ({error.strerror}): free it or choose another"
-        raise OSError(error.errno, message) from error
-    return sock
-
-
-def free_port() -> int:
-    """Name a port that is free now, for a process that cannot choose one itself."""
-    with listening_socket() as sock:
-        return int(sock.getsockname()[1])
 
 
 def abort(scope: MutableMapping[str, Any]) -> None:
@@ -73,7 +53,7 @@ class Served:
 
     def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], port: int) -> None:
         self.port = port
-        self.url = f"http://{_HOST}:{port}"
+        self.url = f"http://{HOST}:{port}"
         self._server = server
         self._task = task
 

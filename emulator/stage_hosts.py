@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from emulator.bundle import build_bundle
 from emulator.child import Child
 from emulator.engine import EngineStartError
-from emulator.serving import free_port
+from emulator.ports import HOST, free_port, http_status
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
 
@@ -32,16 +30,17 @@ class HostPlan:
     directory: Path
     routes: Mapping[str, str]
     environment: Mapping[str, str]
-    health: str
+    port: int
+    health: str = "/"
 
 
 def plan_shared(environment: Mapping[str, str]) -> list[HostPlan]:
     """All stages in one process, straight from the repository."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{HOST}:{port}"
     command = (sys.executable, "-m", "emulator.host", str(port))
     routes = {stage: f"{url}/{stage}" for stage in read_stages().stages}
-    return [HostPlan("stages", command, ROOT, routes, environment, f"{url}/healthz")]
+    return [HostPlan("stages", command, ROOT, routes, environment, port, "/healthz")]
 
 
 def plan_isolated(environment: Mapping[str, str], bundles: Path) -> list[HostPlan]:
@@ -52,15 +51,15 @@ def plan_isolated(environment: Mapping[str, str], bundles: Path) -> list[HostPla
 def _isolated(stage: str, environment: Mapping[str, str], bundles: Path) -> HostPlan:
     bundle = build_bundle(stage, bundles.resolve() / stage)
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{HOST}:{port}"
     command = (
         str(Path(sys.executable).parent / "functions-framework"),
         *("--target", stage, "--source", str(bundle / "main.py")),
-        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--host", HOST, "--port", str(port)),
     )
     # The development install would otherwise be found before the bundle.
     own = {**environment, "PYTHONPATH": str(bundle)}
-    return HostPlan(stage, command, bundle, {stage: url}, own, url)
+    return HostPlan(stage, command, bundle, {stage: url}, own, port)
 
 
 class StageHosts:
@@ -82,10 +81,13 @@ class StageHosts:
     def pids(self) -> dict[str, int]:
         return {name: child.pid for name, child in self._children.items()}
 
-    async def start(self) -> None:
-        """Returns when every process answers. Raises EngineStartError with the end of its log."""
+    async def launch(self) -> None:
+        """Starts the processes; they come up while something else is done."""
         for plan in self._plans:
             self._children[plan.name] = await self._launch(plan)
+
+    async def ready(self) -> None:
+        """Returns when every process answers. Raises EngineStartError with the end of its log."""
         await asyncio.gather(*(self._ready(plan) for plan in self._plans))
         self._watchers = [asyncio.create_task(self._watch(plan)) for plan in self._plans]
 
@@ -103,23 +105,14 @@ class StageHosts:
 
     async def _ready(self, plan: HostPlan) -> None:
         deadline = asyncio.get_running_loop().time() + _START_LIMIT
-        async with httpx.AsyncClient(trust_env=False) as client:
-            while not await self._answers(client, plan.health):
-                child = self._children[plan.name]
-                late = asyncio.get_running_loop().time() > deadline
-                if child.returncode is not None or late:
-                    told = "did not answer in time" if late else f"ended with {child.returncode}"
-                    message = f"stage process {plan.name!r} {told}:\n{child.log_tail()}"
-                    raise EngineStartError(message)
-                await asyncio.sleep(0.05)
-
-    @staticmethod
-    async def _answers(client: httpx.AsyncClient, url: str) -> bool:
-        try:
-            await client.get(url, timeout=5)
-        except httpx.HTTPError:
-            return False
-        return True
+        while await http_status(plan.port, plan.health) is None:
+            child = self._children[plan.name]
+            late = asyncio.get_running_loop().time() > deadline
+            if child.returncode is not None or late:
+                told = "did not answer in time" if late else f"ended with {child.returncode}"
+                message = f"stage process {plan.name!r} {told}:\n{child.log_tail()}"
+                raise EngineStartError(message)
+            await asyncio.sleep(0.05)
 
     async def _watch(self, plan: HostPlan) -> None:
         while True:

@@ -24,9 +24,10 @@ _STOP_LIMIT = 30.0
 
 
 class EngineName(StrEnum):
-    """Engines of this version."""
+    """What Pub/Sub and Firestore can run on."""
 
     AUTO = "auto"
+    EMBEDDED = "embedded"
     GOOGLE = "google"
 
 
@@ -41,19 +42,28 @@ def up(
     *,
     engine: Annotated[
         EngineName,
-        typer.Option(help="auto: the emulators of the environment, else Google's own."),
+        typer.Option(
+            help="auto: the emulators that PUBSUB_EMULATOR_HOST and FIRESTORE_EMULATOR_HOST name,"
+            " else embedded. embedded: Segue's own, in Python. google: Google's, with Java."
+            " An engine asked for by name is started even where the variables are set."
+        ),
     ] = EngineName.AUTO,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Of the embedded engine: keep its data there, for the next time."),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready.")] = False,
     isolated: Annotated[
         bool, typer.Option("--isolated", help="One process per stage, from its built bundle.")
     ] = False,
     port: Annotated[int, typer.Option(help="Of the HTTP front; 0 takes a free one.")] = 8080,
 ) -> None:
-    """Start everything locally: emulators, model stand-in, mail and Slack sink, all stages."""
+    """Start everything locally: Pub/Sub, Firestore, model stand-in, mail and Slack sink, stages."""
     if is_held(STATE_DIR):
         raise AlreadyRunningError(f"a local system is running in {STATE_DIR}")
     command = [sys.executable, "-m", "emulator", "up", "--port", str(port), "--engine", engine]
     command += ["--isolated"] if isolated else []
+    command += ["--data-dir", str(data_dir)] if data_dir is not None else []
     if not detach:
         os.execv(command[0], command)  # noqa: S606 - Ctrl-C and the exit code are then its own
     _detached(command)

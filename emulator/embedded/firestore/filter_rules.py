@@ -2,8 +2,7 @@
 
 Source: https://firebase.google.com/docs/firestore/query-data/queries#query_limitations and
 `StructuredQuery.FieldFilter.Operator` in the RPC reference; wording and precedence as Google's
-emulator has them, the one for references to collections as production has it. Must not know
-documents.
+emulator has them, for references to collections as production. Must not know documents.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from emulator import system
+from emulator import engine_choice
 from emulator.engine import Engine, EngineError
+from emulator.engine_choice import engine_of_environment
 from emulator.provision import pointed_at
-from emulator.system import engine_of_environment
 from shared.runtime.settings import ROOT
 
 
@@ -43,7 +43,7 @@ async def test_emulators_that_answer_are_used(monkeypatch: pytest.MonkeyPatch) -
         asked.append((host, port))
         return Mock(), Mock()
 
-    monkeypatch.setattr(system, "open_connection", opened)
+    monkeypatch.setattr(engine_choice, "open_connection", opened)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "[::1]:2")
     assert await engine_of_environment() == Engine("environment", "127.0.0.1:1", "[::1]:2")
@@ -59,7 +59,7 @@ async def test_an_address_where_nothing_answers_is_refused_in_one_line(
             raise error
         return Mock(), Mock()
 
-    monkeypatch.setattr(system, "open_connection", opened)
+    monkeypatch.setattr(engine_choice, "open_connection", opened)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:2")
     with pytest.raises(EngineError) as caught:
