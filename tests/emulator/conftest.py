@@ -1,6 +1,6 @@
-"""Fixtures for tests against real servers: Google's emulators, and the whole local system on them.
+"""Fixtures for tests against real servers: the whole local system, on each engine there is.
 
-Everything is started once for the tier; tests keep out of each other's way by ids of their own.
+A system is started once for each engine; tests keep out of each other's way by ids of their own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from emulator.engine import Engine, EngineMissingError
+from emulator.engine_choice import EngineName
 from emulator.google import GoogleEngine
 from emulator.google_install import Installation, find
 from emulator.system import LocalSystem, Options
@@ -41,15 +42,19 @@ async def google_engine(
     await engine.stop()
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
+@pytest_asyncio.fixture(
+    scope="package", loop_scope="session", params=[EngineName.EMBEDDED, EngineName.GOOGLE], ids=str
+)
 async def system(
-    installation: Installation,  # noqa: ARG001 - skips where there is none
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Harness]:
     """The whole local system, all stages in one process that crash points can kill."""
-    folder = tmp_path_factory.mktemp("system")
+    if request.param == EngineName.GOOGLE:
+        request.getfixturevalue("installation")  # skips where there is none
+    folder = tmp_path_factory.mktemp(f"system-{request.param}")
     options = Options(
         directory=folder / "state",
+        engine=request.param,
         crash_dir=folder / "crashes",
         prompts=prompts_with_tests(folder),
         table=impatient(read_stages()),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from emulator.engine_choice import EngineName
 from tests.emulator.harness import Harness
+
+# What it prints does not depend on the engine.
+pytestmark = pytest.mark.parametrize("system", [EngineName.EMBEDDED], indirect=True, ids=str)
 
 
 async def test_publish_wait_exits_by_the_outcome(system: Harness) -> None:

@@ -9,7 +9,7 @@ import json
 import time
 from pathlib import Path
 
-from emulator.system import LOCAL_HOOK_SECRET
+from emulator.surroundings import LOCAL_HOOK_SECRET
 from shared.ports import Query
 from tests.emulator.harness import Harness
 
