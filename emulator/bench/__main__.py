@@ -1,4 +1,7 @@
-"""`python -m emulator.bench [--json]`: one run on one engine, ratios against its own floor."""
+"""`python -m emulator.bench [--json]`: the engines against each other, then the pipeline on ours.
+
+Decides what is measured and shown. Ratios are between figures of the same run.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from emulator.bench.counting import RunCost, cost_of
+from emulator.bench.engines import compare, figures_of, table_of
 from emulator.bench.measure import HOPS, Meter, Spread
 from emulator.engine import EngineError
 from emulator.provision import pointed_at
@@ -44,6 +48,13 @@ def main() -> int:
 
 
 async def _bench() -> dict[str, Any]:
+    with Progress(console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("engines", total=2)
+        found = await compare(lambda: progress.advance(task))
+    return {"engines": figures_of(found), **await _pipeline()}
+
+
+async def _pipeline() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="segue-bench-") as folder:
         async with LocalSystem(Options(directory=Path(folder), sweep_every=60)) as state:
             with pointed_at(state.environment):  # its clients are constructed while it measures
@@ -91,6 +102,10 @@ def _results(
 
 
 def _show(results: dict[str, Any]) -> None:
+    out.print(table_of(results["engines"]))
+    if "google" not in results["engines"][0]:
+        out.print("  Google's emulators were not found: nothing to compare with")
+    out.print()
     table = Table(title=f"joke flow on {results['engine']}", title_justify="left", box=None)
     table.add_column("what")
     table.add_column("p50", justify="right")
