@@ -23,6 +23,19 @@ TESTS = Path(__file__).parent
 OFFLINE = frozenset({"unit", "property", "functional", "chaos", "prompts", "architecture"})
 
 
+def pytest_report_header() -> str:
+    """Which engines the tests of real servers run on."""
+    from emulator.engine import EngineMissingError  # noqa: PLC0415 - after the scrubbing
+    from emulator.google_install import find  # noqa: PLC0415
+
+    if _OUTSIDE.keys() >= set(_NAMES):
+        return "engines: embedded, and the emulators that the environment names"
+    try:
+        return f"engines: embedded, and {find().describe()}"
+    except EngineMissingError as missing:
+        return f"engines: embedded only. {missing}"
+
+
 @pytest.fixture(scope="session")
 def outside() -> Mapping[str, str]:
     """What was taken from the environment: where it names emulators, their tier uses those."""
