@@ -1,0 +1,1 @@
+"""One suite of what production documents, run on every local engine."""

@@ -1,0 +1,1 @@
+"""What production documents of Pub/Sub."""
