@@ -117,5 +117,6 @@ class StageHosts:
     async def _watch(self, plan: HostPlan) -> None:
         while True:
             await self._children[plan.name].wait()
+            await self._children[plan.name].stop()  # what it had started may hold the port
             self.restarts += 1
             self._children[plan.name] = await self._launch(plan)

@@ -69,8 +69,8 @@ class _Connection:
         await self._writer.drain()
 
     async def event(self) -> object:
-        async with asyncio.timeout(_READ_LIMIT):
-            while (event := self._http.next_event()) is h11.NEED_DATA:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            async with asyncio.timeout(_READ_LIMIT):
                 self._http.receive_data(await self._reader.read(_READ_SIZE))
         return event
 
@@ -167,6 +167,7 @@ class Upstreams:
         return None
 
     async def _connect(self, origin: Origin) -> _Connection:
+        self._drop_unused()
         try:
             async with asyncio.timeout(_CONNECT_LIMIT):
                 streams = await asyncio.open_connection(origin.host, origin.port)
@@ -175,6 +176,14 @@ class Upstreams:
         connection = _Connection(*streams)
         self._owners[connection] = (origin.host, origin.port)
         return connection
+
+    def _drop_unused(self) -> None:
+        """Close what waited too long: after a burst, or for a host that is asked no more."""
+        for host, idle in tuple(self._idle.items()):
+            while idle and not idle[0].fresh():
+                self.drop(idle.popleft())
+            if not idle:
+                del self._idle[host]
 
     def drop(self, connection: _Connection) -> None:
         """Close a connection and forget it."""

@@ -22,10 +22,10 @@ from typing import Protocol
 from emulator.embedded import methods
 from emulator.embedded.control import Control
 from emulator.embedded.firestore.databases import Databases
-from emulator.embedded.firestore.service import FirestoreService
+from emulator.embedded.firestore.rpc.service import FirestoreService
 from emulator.embedded.journal import Forgetful, Journal
 from emulator.embedded.pubsub.broker import Broker
-from emulator.embedded.pubsub.service import PubSubService
+from emulator.embedded.pubsub.rpc.service import PubSubService
 from emulator.embedded.server import Handler, PortTakenError, Server
 
 _FLUSH_EVERY = 0.05

@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
-from emulator.embedded.firestore.required_indexes import DeclaredIndexes
+from emulator.embedded.firestore.paths import parse_field_path
+from emulator.embedded.firestore.query.required_indexes import DeclaredIndexes
+from emulator.embedded.refusal import Refusal
 
 
 class IndexFileError(Exception):
@@ -41,4 +43,11 @@ def read(path: Path) -> IndexFile:
 
 
 def _ttl_field(source: dict[str, Any]) -> dict[str, str]:
-    return dict.fromkeys(source["collections"], str(source["field"])) if source else {}
+    if not source:
+        return {}
+    field = str(source["field"])
+    try:
+        parse_field_path(field)
+    except Refusal as refusal:
+        raise ValueError(f"ttl: {refusal.message}") from refusal
+    return dict.fromkeys(source["collections"], field)

@@ -161,8 +161,10 @@ class _Guarded:
 
     async def unary(self, request: Any, context: _Call) -> Any:
         try:
-            answer = self._write(await self._handler(_checked(request), context))
-            self._journal.flush()
+            try:
+                answer = self._write(await self._handler(_checked(request), context))
+            finally:
+                self._journal.flush()  # a refusal, too, may tell of what was done
         except Exception as error:  # noqa: BLE001 - translated for the client
             await self._fail(error, context)
         return answer

@@ -298,7 +298,10 @@ async def test_two_engines_never_share_a_port(tmp_path: Path) -> None:
             await EmbeddedEngine(firestore_port=port).start(tmp_path / "second")
 
 
-@pytest.mark.parametrize("content", ["indexes: 7", "- a", "{", None])
+@pytest.mark.parametrize(
+    "content",
+    ["indexes: 7", "- a", "{", "indexes: []\nttl: {field: 'a..b', collections: [x]}", None],
+)
 async def test_an_index_file_that_cannot_be_used_is_told(
     tmp_path: Path, content: str | None
 ) -> None:

@@ -104,6 +104,11 @@ async def test_what_changed_is_durable_before_the_answer(channel: grpc.aio.Chann
     assert DIARY.notes == ["handled", "flush"]
 
 
+async def test_what_changed_is_durable_before_a_refusal(channel: grpc.aio.Channel) -> None:
+    await refused(channel, "missing")
+    assert DIARY.notes == ["handled", "flush"]
+
+
 async def test_an_answer_that_cannot_be_made_durable_is_not_given(
     channel: grpc.aio.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,11 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.embedded.firestore import access
-from emulator.embedded.firestore.access import in_scope
-from emulator.embedded.firestore.cursors import window
 from emulator.embedded.firestore.database import Database
-from emulator.embedded.firestore.filters import predicate
 from emulator.embedded.firestore.model import (
     NAME,
     Composite,
@@ -25,8 +21,12 @@ from emulator.embedded.firestore.model import (
     Order,
     Query,
 )
-from emulator.embedded.firestore.ordering import compare, place
-from emulator.embedded.firestore.planner import matcher
+from emulator.embedded.firestore.query import access_paths
+from emulator.embedded.firestore.query.access_paths import in_scope
+from emulator.embedded.firestore.query.cursors import window
+from emulator.embedded.firestore.query.filters import predicate
+from emulator.embedded.firestore.query.ordering import compare, place
+from emulator.embedded.firestore.query.planner import matcher
 from emulator.embedded.firestore.run_query import run_query
 from emulator.embedded.firestore.values import Reference
 from emulator.embedded.refusal import Refusal
@@ -103,7 +103,7 @@ def queries(draw):
 @pytest.fixture(autouse=True, scope="module")
 def _indexes_also_of_small_collections() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(access, "SMALL_COLLECTION", 0)
+        patch.setattr(access_paths, "SMALL_COLLECTION", 0)
         yield
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from emulator.embedded.firestore.model import NAME, Aggregation, Document, FieldPath, Query
 from emulator.embedded.firestore.nested import value_at
+from emulator.embedded.firestore.paths import MAX_FIELD_PATH_BYTES, byte_length, reserved
 from emulator.embedded.firestore.run_query import found_documents
 from emulator.embedded.firestore.values import Value
 from emulator.embedded.refusal import invalid
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from emulator.embedded.firestore.snapshot import Snapshot
 
 MAX_AGGREGATIONS = 5
-_MAX_NAME_BYTES = 1500
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -74,9 +74,9 @@ def _check(one: Aggregation) -> None:
         )
     if one.field == NAME:
         raise invalid("Aggregations are not supported for the property: __key__")
-    if len(one.alias.encode()) > _MAX_NAME_BYTES:
-        raise invalid(f"The property.name is longer than {_MAX_NAME_BYTES} bytes.")
-    if len(one.alias) > 3 and one.alias.startswith("__") and one.alias.endswith("__"):
+    if byte_length(one.alias) > MAX_FIELD_PATH_BYTES:
+        raise invalid(f"The property.name is longer than {MAX_FIELD_PATH_BYTES} bytes.")
+    if reserved(one.alias):
         raise invalid(f'The property.name "{one.alias}" is reserved.')
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from emulator.embedded.firestore.documents import Documents
 from emulator.embedded.firestore.expiry import Expiry
 from emulator.embedded.firestore.model import Change, Committed, Document, Write, Written
+from emulator.embedded.firestore.paths import check_collection_id
+from emulator.embedded.firestore.query.field_index import FieldIndexes
 from emulator.embedded.firestore.staging import Staging, check_sequence
 from emulator.embedded.firestore.values import name_key
 from emulator.embedded.firestore.writes import check_write
@@ -21,7 +23,7 @@ from emulator.embedded.journal import Forgetful, Journal
 from emulator.embedded.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
-    from emulator.embedded.firestore.required_indexes import DeclaredIndexes
+    from emulator.embedded.firestore.query.required_indexes import DeclaredIndexes
 
 MAX_BATCH = 500
 _ID_LENGTH = 20
@@ -32,7 +34,8 @@ class Database:
     """`name` is `projects/p/databases/d`; without `declared`, no composite index is required.
 
     `ttl_field` has, by collection group, the path of the field that says when a document expires.
-    Times are whole microseconds since 1970. Read `documents`, but write through this class only.
+    Times are whole microseconds since 1970. Read `documents`, and queries their `indexes`, but
+    write through this class only.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Database:
         self.name = name
         self.declared = declared
         self.documents = Documents()
+        self.indexes = FieldIndexes(self.documents)
         self._clock = clock
         self._random = random
         self._journal = journal or Forgetful()
@@ -95,7 +99,10 @@ class Database:
         """The documents right below `parent`, by name; of all its collections for None.
 
         With `show_missing` a path that is no document but has some below it is told as that path.
+        Raises Refusal for what is no collection's id.
         """
+        if collection is not None:
+            check_collection_id(collection)
         found: dict[str, Document | str] = {}
         for one in self.collection_ids(parent) if collection is None else (collection,):
             path = f"{parent}/{one}" if parent else one
@@ -132,7 +139,8 @@ class Database:
     def expire(self) -> int:
         """Deletes the documents whose time to live has passed, in one commit; returns how many.
 
-        What lies below them stays.
+        What lies below them stays. It waits for no lock: a transaction that has read one of them
+        is ABORTED when it commits.
         """
         due = self._expiry.take_due(self._clock())
         if due:
@@ -147,7 +155,8 @@ class Database:
     def reset(self) -> None:
         """Forgets all documents, also in the journal; the watchers see them deleted."""
         changes = [Change(document.path, document, None) for document in self.documents]
-        self.documents.clear()  # at once: to take them out one by one would move the orders around
+        self.indexes.clear()  # both at once: one by one, each removal would move what follows it
+        self.documents.clear()
         if changes:
             self._land(self._next_time(), changes)
 

@@ -12,12 +12,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from emulator.embedded.firestore.database import Database
-from emulator.embedded.firestore.turns import Turns
+from emulator.embedded.firestore.locking_database import LockingDatabase
 from emulator.embedded.journal import Forgetful, Journal
 from emulator.embedded.refusal import invalid
 
 if TYPE_CHECKING:
-    from emulator.embedded.firestore.required_indexes import DeclaredIndexes
+    from emulator.embedded.firestore.query.required_indexes import DeclaredIndexes
 
 _NAME = re.compile(r"projects/[^/]+/databases/[^/]+")
 _TABLE = "databases"
@@ -44,11 +44,11 @@ class Databases:
         self._ttl_field = dict(ttl_field or {})
         self._optimistic = optimistic
         self._sweeper: asyncio.Task[None] | None = None
-        self._open: dict[str, Turns] = {}
+        self._open: dict[str, LockingDatabase] = {}
         for name, _ in list(self._journal.records(_TABLE)):
             self._make(name)
 
-    def get(self, name: str) -> Turns:
+    def get(self, name: str) -> LockingDatabase:
         """The database of that resource name. Raises INVALID_ARGUMENT for what is no such name."""
         found = self._open.get(name)
         if found is not None:
@@ -78,10 +78,10 @@ class Databases:
 
     def reset(self) -> None:
         """All transactions end, all documents are forgotten; who listens is told."""
-        for turns in self._open.values():
-            turns.reset()
+        for store in self._open.values():
+            store.reset()
 
-    def _make(self, name: str) -> Turns:
+    def _make(self, name: str) -> LockingDatabase:
         database = Database(
             name,
             self._clock,
@@ -90,12 +90,12 @@ class Databases:
             declared=self._declared,
             ttl_field=self._ttl_field,
         )
-        turns = Turns(database, self._clock, optimistic=self._optimistic)
-        self._open[name] = turns
-        return turns
+        store = LockingDatabase(database, self._clock, optimistic=self._optimistic)
+        self._open[name] = store
+        return store
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP)
-            for turns in self._open.values():
-                turns.database.expire()
+            for store in self._open.values():
+                store.database.expire()

@@ -43,7 +43,7 @@ class ServerTime:
 
 @dataclass(frozen=True, slots=True)
 class Numeric:
-    """Adds to, or takes the extreme with, what is stored."""
+    """Adds to, or takes the extreme with, what is stored; any operand but a number is refused."""
 
     field: FieldPath
     operation: Literal["increment", "maximum", "minimum"]

@@ -42,6 +42,11 @@ def is_below(path: str, parent: str) -> bool:
     return not parent or path.startswith(parent + "/")
 
 
+def byte_length(text: str) -> int:
+    """In UTF-8, which is what all limits count."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def reserved(name: str) -> bool:
     """Whether the service keeps the name, `__...__`, for itself."""
     return name[:2] == "__" == name[-2:] and len(name) >= 4
@@ -64,14 +69,18 @@ def check_document_path(path: str, root: str = _ROOT, what: str = "Document name
         raise invalid(f'{what} "{root}{path}" lacks "/" at index {at - 1}.')
     if len(segments) > 2 * _MAX_DEPTH:
         raise invalid(f"Key path is too long. Cannot exceed {_MAX_DEPTH} elements.")
-    if len(root) + len(path) > MAX_NAME_BYTES // 4 and _length(root + path) > MAX_NAME_BYTES:
+    if byte_length(root + path) > MAX_NAME_BYTES:
         raise invalid(f"{what} is longer than {MAX_NAME_BYTES} bytes.")
 
 
 def check_collection_id(name: str) -> None:
     """Raises INVALID_ARGUMENT where no collection can be called that."""
-    if name in {"", ".", ".."} or "/" in name:
-        raise invalid(f'Collection id "{name}" is invalid.')
+    if not name:
+        raise invalid("Collection id is empty.")
+    if "/" in name:
+        raise invalid(f'Collection id "{name}" is invalid because it contains "/".')
+    if name in {".", ".."}:
+        raise invalid(f'Collection id "{name}" is invalid because it is reserved.')
     _check_id(name, "collection id")
 
 
@@ -84,7 +93,7 @@ def _misplaced(name: str, what: str, kind: str, segment: str, at: int) -> Refusa
 
 
 def _check_id(segment: str, kind: str) -> None:
-    if len(segment) > MAX_ID_BYTES // 4 and _length(segment) > MAX_ID_BYTES:
+    if byte_length(segment) > MAX_ID_BYTES:
         raise invalid(f"The key path element name is longer than {MAX_ID_BYTES} bytes.")
     if reserved(segment):
         _check_numeric(segment, kind)
@@ -106,7 +115,7 @@ def parse_field_path(text: str) -> FieldPath:
     """
     if not text:
         raise invalid("Invalid empty property path string.")
-    if _length(text) > MAX_FIELD_PATH_BYTES:
+    if byte_length(text) > MAX_FIELD_PATH_BYTES:
         raise invalid(f"property path is longer than {MAX_FIELD_PATH_BYTES} bytes.")
     if _PLAIN.fullmatch(text):
         path: FieldPath = (text,)
@@ -131,9 +140,7 @@ def check_field_path(path: FieldPath) -> None:
     """Raises INVALID_ARGUMENT where no document can have a field there."""
     if not path or "" in path:
         raise invalid("Invalid empty property path string.")
-    if sum(map(len, path)) > MAX_FIELD_PATH_BYTES // 4 and (
-        _length(".".join(path)) > MAX_FIELD_PATH_BYTES
-    ):
+    if byte_length(".".join(path)) > MAX_FIELD_PATH_BYTES:
         raise invalid(f"property path is longer than {MAX_FIELD_PATH_BYTES} bytes.")
     for name in path:
         if reserved(name):
@@ -148,7 +155,3 @@ def _unquoted(part: str) -> str:
     if not part.startswith("`"):
         return part
     return _ESCAPE.sub(lambda found: _CONTROL.get(found[1], found[1]), part[1:-1])
-
-
-def _length(text: str) -> int:
-    return len(text.encode())

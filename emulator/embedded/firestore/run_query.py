@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator.embedded.firestore.field_index import indexes_of
 from emulator.embedded.firestore.model import Document, FieldPath, Query
-from emulator.embedded.firestore.nearest import search
-from emulator.embedded.firestore.planner import find, matcher
-from emulator.embedded.firestore.projection import project
-from emulator.embedded.firestore.query_rules import check_query
+from emulator.embedded.firestore.query.nearest import search
+from emulator.embedded.firestore.query.planner import find
+from emulator.embedded.firestore.query.projection import project
+from emulator.embedded.firestore.query.query_rules import check_query
 
 if TYPE_CHECKING:
     from emulator.embedded.firestore.database import Database
@@ -36,14 +35,6 @@ def run_query(database: Database, query: Query, *, snapshot: Snapshot | None = N
     return QueryResult(shown, found.skipped)
 
 
-def matches(query: Query, document: Document) -> bool:
-    """Whether the document is in the result, were there no offset, no limit and no FindNearest.
-
-    For many documents, `planner.matcher` prepares the query once.
-    """
-    return matcher(query)(document)
-
-
 def found_documents(
     database: Database,
     query: Query,
@@ -56,7 +47,7 @@ def found_documents(
     if database.declared is not None:
         database.declared.require(query, database.name, aggregated=present)
     view = database.documents if snapshot is None else snapshot
-    indexes = indexes_of(database.documents) if snapshot is None else None
+    indexes = database.indexes if snapshot is None else None
     found = find(query, view, indexes, present=present)
     if query.nearest is not None:
         return QueryResult(search(found, query.nearest))

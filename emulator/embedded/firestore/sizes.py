@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulator.embedded.firestore.paths import reserved
+from emulator.embedded.firestore.paths import byte_length, reserved
 from emulator.embedded.firestore.values import Fields, GeoPoint, Reference, Timestamp, Value, Vector
 from emulator.embedded.refusal import invalid
 
@@ -62,7 +62,7 @@ def value_size(value: Value) -> int:
         case Vector():
             return _NUMBER * len(value.values)
         case Reference():
-            return name_size(value.name.partition("/documents/")[2])
+            return name_size(value.path)
     raise TypeError(f"no Firestore value: {type(value).__name__}")
 
 
@@ -78,4 +78,4 @@ def _id_size(part: str) -> int:
 
 
 def _string_size(text: str) -> int:
-    return (len(text) if text.isascii() else len(text.encode())) + 1
+    return byte_length(text) + 1

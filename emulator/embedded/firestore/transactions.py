@@ -100,8 +100,8 @@ class Transactions:
         """
         mode = mode or self._default
         owner = self.owner(retry=retry)
+        self.forget_expired()
         now = owner.seen_at
-        self._forget(now)
         transaction = Transaction(b"%d.%d" % (self._first, self._count), mode, owner, now)
         self._open[transaction.id] = transaction
         return transaction
@@ -125,11 +125,12 @@ class Transactions:
         if self._expired(transaction, now):
             self.end(transaction, Ending.EXPIRED)
             raise invalid(_GONE)
-        self.check_held(transaction)
+        self._check_held(transaction)
         self._locks.touch(transaction.owner, now)
+        self._open[identifier] = self._open.pop(identifier)  # now the last to be forgotten
         return transaction
 
-    def check_held(self, transaction: Transaction) -> None:
+    def _check_held(self, transaction: Transaction) -> None:
         """Raises ABORTED, and ends the transaction, where others took its locks."""
         if transaction.owner.lost is not None:
             self.end(transaction, Ending.LOST)
@@ -162,6 +163,14 @@ class Transactions:
         if len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]
         self._locks.release(transaction.owner, self._clock())
+
+    def forget_expired(self) -> None:
+        """Ends those that nobody will finish any more: they hold locks, and snapshots that grow."""
+        while self._open:  # who was heard of longest ago comes first
+            transaction = next(iter(self._open.values()))
+            if not self._expired(transaction, self._clock()):
+                return
+            self.end(transaction, Ending.EXPIRED)
 
     def rollback(self, identifier: bytes) -> None:
         """Also accepts a transaction that failed, since clients roll those back."""
@@ -199,10 +208,3 @@ class Transactions:
             return True
         waiting = bool(transaction.owner.tickets)
         return not waiting and now - transaction.owner.seen_at >= LONGEST_IDLE
-
-    def _forget(self, now: int) -> None:
-        """Ends those that nobody will ever finish; the oldest come first."""
-        for transaction in list(self._open.values()):
-            if now - transaction.begun_at < LONGEST:
-                return
-            self.end(transaction, Ending.EXPIRED)

@@ -6,11 +6,16 @@ wording of refusals is that of Google's emulator. Must not know writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emulator.embedded.firestore.model import FieldPath
-from emulator.embedded.firestore.paths import MAX_FIELD_PATH_BYTES, check_document_path, reserved
+from emulator.embedded.firestore.paths import (
+    MAX_FIELD_PATH_BYTES,
+    byte_length,
+    check_document_path,
+    reserved,
+)
 from emulator.embedded.firestore.values import (
     Fields,
     GeoPoint,
@@ -24,7 +29,7 @@ from emulator.embedded.refusal import Refusal, invalid
 MAX_VALUE_BYTES = 1_048_487
 MAX_DEPTH = 20
 MAX_DIMENSIONS = 2_048
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
+_EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def check_fields(fields: Fields) -> None:
             raise invalid(f"field name {name} is reserved")
         if not name:
             raise invalid("The property.name is the empty string.")
-        length = _length(name)
+        length = byte_length(name)
         if length > MAX_FIELD_PATH_BYTES:
             raise invalid(f"The property.name is longer than {MAX_FIELD_PATH_BYTES} bytes.")
         check = _CHECKS.get(type(value))
@@ -64,7 +69,7 @@ def check_way(path: FieldPath) -> None:
 
 
 def _place(path: FieldPath) -> _Place:
-    return _Place(path[0], len(path) - 1, _length(".".join(path)), in_map=len(path) > 1)
+    return _Place(path[0], len(path) - 1, byte_length(".".join(path)), in_map=len(path) > 1)
 
 
 def _map(value: Fields, place: _Place) -> None:
@@ -72,7 +77,7 @@ def _map(value: Fields, place: _Place) -> None:
     for name, item in value.items():
         if reserved(name):
             raise invalid(f"field name '{name}' is reserved.")
-        length = place.length + 1 + _length(name)
+        length = place.length + 1 + byte_length(name)
         if not name or length > MAX_FIELD_PATH_BYTES:
             raise _nested(place)
         check = _CHECKS.get(type(item))
@@ -99,9 +104,7 @@ def _deeper(place: _Place) -> int:
 
 
 def _text(value: str | bytes, place: _Place) -> None:
-    if len(value) <= MAX_VALUE_BYTES // 4:
-        return
-    length = len(value) if isinstance(value, bytes) else _length(value)
+    length = len(value) if isinstance(value, bytes) else byte_length(value)
     if length > MAX_VALUE_BYTES:
         if place.in_map:
             raise _nested(place)
@@ -114,16 +117,26 @@ def _nested(place: _Place) -> Refusal:
     return invalid(f"Property {place.property} contains an invalid nested entity.")
 
 
-def _vector(value: Vector, _: _Place) -> None:
-    if not value.values:
+def check_dimensions(vector: Sequence[float]) -> None:
+    """Raises INVALID_ARGUMENT for a vector of no or too many dimensions."""
+    if not vector:
         raise invalid("Cannot have a zero length vector.")
-    if len(value.values) > MAX_DIMENSIONS:
+    if len(vector) > MAX_DIMENSIONS:
         raise invalid(f"Vectors must be at most {MAX_DIMENSIONS} dimensions.")
 
 
-def _timestamp(value: Timestamp, _: _Place) -> None:
-    if not _FIRST <= value.micros < _LAST:
+def check_time(micros: int) -> None:
+    """Raises INVALID_ARGUMENT for an instant outside of the years 1 to 9999."""
+    if not _EARLIEST <= micros < _LATEST:
         raise invalid("Timestamp seconds exceeds limit for field.")
+
+
+def _vector(value: Vector, _: _Place) -> None:
+    check_dimensions(value.values)
+
+
+def _timestamp(value: Timestamp, _: _Place) -> None:
+    check_time(value.micros)
 
 
 def _geo_point(value: GeoPoint, _: _Place) -> None:
@@ -146,10 +159,6 @@ def _reference(value: Reference, _: _Place) -> None:
     if not separator or len(parts) != 4 or parts[2] != "databases" or not all(parts):
         raise invalid(f'Resource name "{name}" names no document.')
     check_document_path(path, f"{head}/documents/", "Resource name")
-
-
-def _length(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 _CHECKS: dict[type, Callable[[Value, _Place], None]] = {

@@ -26,6 +26,16 @@ class Reference:
 
     name: str
 
+    @property
+    def database(self) -> str:
+        """The resource name of the database it points into."""
+        return self.name.partition(_DOCUMENTS)[0]
+
+    @property
+    def path(self) -> str:
+        """The path below `documents/`; empty where the name has none."""
+        return self.name.partition(_DOCUMENTS)[2]
+
 
 @dataclass(frozen=True, slots=True)
 class GeoPoint:
@@ -48,30 +58,10 @@ Fields: TypeAlias = Mapping[str, Value]
 OrderKey: TypeAlias = tuple[Any, ...]
 
 NULL, BOOLEAN, NUMBER, TIMESTAMP, STRING, BYTES, REFERENCE, GEOPOINT, ARRAY, VECTOR, MAP = range(11)
-_RANKS: dict[type, int] = {
-    type(None): NULL,
-    bool: BOOLEAN,
-    int: NUMBER,
-    float: NUMBER,
-    Timestamp: TIMESTAMP,
-    str: STRING,
-    bytes: BYTES,
-    Reference: REFERENCE,
-    GeoPoint: GEOPOINT,
-    list: ARRAY,
-    tuple: ARRAY,
-    Vector: VECTOR,
-    dict: MAP,
-}
 _NUMERIC_ID = re.compile(r"__id(-?[1-9][0-9]{0,18})__")
+_DOCUMENTS = "/documents/"
 _OFFSET = 2**63
 _SEPARATOR, _NUL, _NUMBERED = "\0\0", "\0\1", "\0\0"
-
-
-def type_rank(value: Value) -> int:
-    """The place of the value's type in the order over types."""
-    rank = _RANKS.get(type(value))
-    return int(order_key(value)[0]) if rank is None else rank
 
 
 def order_key(value: Value) -> OrderKey:

@@ -6,7 +6,7 @@ Must not know topics, names or the wire; what follows from a last failed attempt
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from emulator.embedded.pubsub import backoff
@@ -65,14 +65,19 @@ class Backlog:
             for entry in [entry for entry in self._entries.values() if entry.acked]:
                 self._drop(entry)
 
-    def add(self, message: Message) -> None:
-        """A message published just now."""
-        entry = Entry(message, message.published_at)
-        self._entries[message.sequence] = entry
-        if self._ledger.keeps:
-            self._ledger.hold(message)
-            self._record(entry)
-        self._line_up(entry)
+    def add(self, messages: Iterable[Message]) -> None:
+        """Messages published just now, in that order."""
+        keeps, before = self._ledger.keeps, len(self._ready)
+        for message in messages:
+            entry = Entry(message, message.published_at)
+            self._entries[message.sequence] = entry
+            if keeps:
+                self._ledger.hold(message)
+                self._record(entry)
+            if self._order.join(self._key(entry), entry):
+                self._ready[message.sequence] = entry
+        if len(self._ready) > before:  # told once, as there may be hundreds
+            self._tell_ready()
 
     def restore(self, message: Message, record: WaitingRecord) -> None:
         """A message of an earlier process; call it in the order of publishing."""
@@ -141,14 +146,18 @@ class Backlog:
 
     def advance(self, now: int) -> None:
         """Everything that was to happen up to `now`, in the order in which it was."""
+        expired = False
         while due := self._timers.pop_due(now):
             at, sequence = due
             entry = self._entries[sequence]
             if entry.ack_id:
+                expired = True
                 self._end_lease(entry)
                 self._fail(entry, at)
             else:
                 self._make_ready(entry)
+        if expired and self._ready:  # whoever held the lease may have room for another message
+            self._tell_ready()
         while (ends := self._retention_ends()) is not None and ends <= now:
             self._drop(next(iter(self._entries.values())))
 

@@ -26,8 +26,7 @@ class Exchange:
     def publish(self, topic: str, messages: Sequence[Message]) -> list[str]:
         held = self._holdings.topic(topic)
         check_publish(messages)
-        now = self._holdings.clock()
-        return [self._publish(held, message, now) for message in messages]
+        return self._publish(held, messages)
 
     def bury(self, source: Subscription, message: Message, attempts: int) -> bool:
         """Publishes a dead letter; False where its topic is gone, or the source has none."""
@@ -35,7 +34,7 @@ class Exchange:
         topic = self._holdings.topics.get(policy.topic) if policy is not None else None
         if topic is None:
             return False
-        self._publish(topic, dead_letter(source, message, attempts), self._holdings.clock())
+        self._publish(topic, [dead_letter(source, message, attempts)])
         return True
 
     def lease(
@@ -53,12 +52,14 @@ class Exchange:
 
     def acknowledge(self, name: str, ack_ids: Sequence[str]) -> AckResult:
         held = self._holdings.subscription(name)
+        _check_ack_ids(held, ack_ids)
         held.backlog.advance(self._used(held))
         return _each(ack_ids, held.backlog.acknowledge)
 
     def modify_deadline(self, name: str, ack_ids: Sequence[str], microseconds: int) -> AckResult:
         held = self._holdings.subscription(name)
         limits.check_extension(microseconds)
+        _check_ack_ids(held, ack_ids)
         now = self._used(held)
         held.backlog.advance(now)
         if microseconds == 0:
@@ -82,22 +83,23 @@ class Exchange:
             raise Refusal(Status.FAILED_PRECONDITION, "Subscription is detached.")
         return held
 
-    def _publish(self, topic: HeldTopic, given: Message, now: int) -> str:
-        sequence = self._holdings.take_number()
-        message = Message(
-            str(_FIRST_ID + sequence),
-            given.data,
-            given.attributes,
-            now,
-            given.ordering_key,
-            sequence,
-        )
+    def _publish(self, topic: HeldTopic, given: Sequence[Message]) -> list[str]:
+        now = self._holdings.clock()
+        first = self._holdings.take_numbers(len(given))
+        messages = [
+            Message(
+                str(_FIRST_ID + number), one.data, one.attributes, now, one.ordering_key, number
+            )
+            for number, one in enumerate(given, first)
+        ]
         if topic.log.retains:
-            topic.log.add(message)
+            topic.log.add(messages)
         for held in topic.subscriptions.values():
-            if held.matches is None or held.matches(message.attributes):
-                held.backlog.add(message)
-        return message.id
+            matches = held.matches
+            held.backlog.add(
+                messages if matches is None else [m for m in messages if matches(m.attributes)]
+            )
+        return [message.id for message in messages]
 
     def _topic_of(self, held: HeldSubscription) -> HeldTopic | None:
         return self._holdings.topic_of_origin(held.settings.topic, held.origin)
@@ -106,6 +108,12 @@ class Exchange:
         """Now; the subscription does not expire for another while."""
         held.active_at = now = self._holdings.clock()
         return now
+
+
+def _check_ack_ids(held: HeldSubscription, ack_ids: Sequence[str]) -> None:
+    # With exactly-once delivery, what is malformed is named together with what is stale.
+    if not held.settings.exactly_once:
+        limits.check_ack_ids(ack_ids)
 
 
 def _each(ack_ids: Sequence[str], settle: Callable[[str], bool]) -> AckResult:

@@ -87,11 +87,12 @@ class Holdings:
         self.sequence = sequence
         self.ack_ids = (f"{epoch}-{number}" for number in count(1))
 
-    def take_number(self) -> int:
-        """A number that no message and no topic of this broker has or will have."""
-        self.sequence += 1
+    def take_numbers(self, count: int = 1) -> int:
+        """The first of so many numbers that no message and no topic has or will have."""
+        first = self.sequence + 1
+        self.sequence += count
         self.ledger.reserve(self.sequence)
-        return self.sequence
+        return first
 
     def topic(self, name: str) -> HeldTopic:
         names.check_topic(name)

@@ -7,8 +7,9 @@ https://cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from emulator.embedded.pubsub import filters, names
 from emulator.embedded.pubsub.model import (
@@ -30,6 +31,7 @@ MAX_ATTEMPTS = 5  # where a dead-letter policy names none
 _MAX_LABELS = 64
 _LABEL_KEY = re.compile(r"[^\W\d_][\w-]{0,62}")
 _LABEL_VALUE = re.compile(r"[\w-]{0,63}")
+_ACK_ID = re.compile(r"[0-9]+-[0-9]+")  # as `Holdings` makes them
 
 
 def checked_topic(topic: Topic) -> Topic:
@@ -84,6 +86,13 @@ def check_limit(messages: int) -> None:
     """Refuses a pull of no messages."""
     if messages < 1:
         raise too_small("max_messages", messages, 1)
+
+
+def check_ack_ids(ack_ids: Sequence[str]) -> None:
+    """Refuses what never was an ack id of any broker."""
+    for ack_id in ack_ids:
+        if not _ACK_ID.fullmatch(ack_id):
+            raise invalid(f"Invalid ack id (ack_id={ack_id}).")
 
 
 def too_large(what: str, given: object, most: object) -> Refusal:
@@ -143,11 +152,21 @@ def _check_retry(policy: RetryPolicy | None) -> None:
 def _check_push(push: Push | None, *, exactly_once: bool) -> None:
     if push is None:
         return
-    if not push.endpoint.startswith(("https://", "http://")):  # http for endpoints on this machine
+    if not _is_endpoint(push.endpoint):
         raise invalid(f"Invalid push endpoint given (endpoint={push.endpoint}).")
     if exactly_once:
         # https://cloud.google.com/pubsub/docs/exactly-once-delivery: pull only.
         raise invalid("Exactly-once delivery is not supported for push subscriptions.")
+
+
+def _is_endpoint(url: str) -> bool:
+    if not url.startswith(("https://", "http://")):  # http for endpoints on this machine
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address in them, or a port beyond any
+        return False
 
 
 def _check_between(what: str, given: int, least: int, most: int) -> None:

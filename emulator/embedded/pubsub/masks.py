@@ -30,7 +30,7 @@ class Fields:
 TOPIC = Fields(
     "Topic",
     {"labels": "labels", "message_retention_duration": "retention"},
-    frozenset({"name", "state", "satisfies_pzs"}),
+    frozenset({"name", "state", "satisfies_pzs", "tags"}),
     frozenset(
         {
             *("message_storage_policy", "kms_key_name", "schema_settings"),
@@ -54,10 +54,10 @@ SUBSCRIPTION = Fields(
     frozenset(
         {
             *("name", "topic", "filter", "enable_message_ordering", "detached", "state"),
-            *("topic_message_retention_duration", "analytics_hub_subscription_info"),
+            *("topic_message_retention_duration", "analytics_hub_subscription_info", "tags"),
         }
     ),
-    frozenset({"bigquery_config", "cloud_storage_config", "message_transforms"}),
+    frozenset({"bigquery_config", "cloud_storage_config", "bigtable_config", "message_transforms"}),
 )
 SNAPSHOT = Fields(
     "Snapshot",

@@ -13,9 +13,13 @@ SECOND = 1_000_000
 DELETED_TOPIC = "_deleted-topic_"  # what a subscription shows once its topic is gone
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
-    """A published message. `sequence` is its place among all messages of the broker."""
+    """A published message. `sequence` is its place among all messages of the broker.
+
+    Never changed once made. Not frozen, nor is `Delivery`: that takes three times as long to make,
+    and there is one of these for each message.
+    """
 
     id: str
     data: bytes
@@ -96,9 +100,9 @@ class Snapshot:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
-    """One delivery of a message under a lease.
+    """One delivery of a message under a lease; never changed once made.
 
     `attempt` counts from 1 where the subscription has a dead-letter policy, and is None elsewhere.
     """

@@ -6,7 +6,7 @@ Must not know subscriptions, nor what a snapshot is beyond the place from which 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from emulator.embedded.pubsub.ledger import Ledger
 from emulator.embedded.pubsub.model import Message
@@ -28,12 +28,14 @@ class TopicLog:
 
     @property
     def retains(self) -> bool:
-        """Whether a message published now is to be added."""
+        """Whether messages published now are to be added."""
         return self.retention is not None or self.floor is not None
 
-    def add(self, message: Message) -> None:
-        self._messages.append(message)
-        self._ledger.hold(message, self._uid)
+    def add(self, messages: Iterable[Message]) -> None:
+        """Messages published just now."""
+        for message in messages:
+            self._messages.append(message)
+            self._ledger.hold(message, self._uid)
 
     def restore(self, message: Message) -> None:
         """A message of an earlier process; call it in the order of publishing."""

@@ -23,7 +23,7 @@ class Topics:
         kept = limits.checked_topic(topic)
         if kept.name in self._holdings.topics:
             raise names.taken(kept.name)
-        held = self.hold(kept, self._holdings.take_number())
+        held = self.hold(kept, self._holdings.take_numbers())
         self._put(held)
         return kept
 

@@ -43,7 +43,9 @@ def stage() -> Stage:
     return read_stages().stages["bury"]
 
 
-async def store_run(deps: Deps, status: RunStatus = RunStatus.RUNNING) -> None:
+async def store_run(
+    deps: Deps, status: RunStatus = RunStatus.RUNNING, *, redrives: int = 0
+) -> None:
     run = RunRecord(
         run_id="run-1",
         flow="f",
@@ -56,6 +58,7 @@ async def store_run(deps: Deps, status: RunStatus = RunStatus.RUNNING) -> None:
         traceparent="",
         opened_by="m",
         created_at=deps.clock.now(),
+        redrives=redrives,
         deadline=deps.clock.now(),
         expire_at=deps.expire_at(),
     )
@@ -189,6 +192,16 @@ async def test_a_run_that_has_ended_stays_as_it_is(
     before = await stored(deps, run_path("run-1"))
     await kept(deps, await letter_of(delivered(attributes=TOLD), deps))
     assert await stored(deps, run_path("run-1")) == before
+
+
+@pytest.mark.parametrize(("redrives", "status"), [(0, "open"), (1, "open"), (2, "redriven")])
+async def test_a_letter_that_comes_after_the_next_redrive_is_not_open(
+    deps: Deps, delivered: Deliver, redrives: int, status: str
+) -> None:
+    await store_run(deps, redrives=redrives)
+    letter = await letter_of(delivered(attributes={**TOLD, REDRIVE: "1"}), deps)
+    assert (await kept(deps, letter)).status == status
+    assert (await kept(deps, letter)).status == status
 
 
 async def test_a_finished_step_keeps_its_result_and_its_run_still_fails(

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 
 import pytest
 
-from shared.domain.actions import SlackPost
 from shared.domain.envelope import Message, ModelRequest
 from shared.errors import (
     AlreadyExistsError,
-    BusUnavailableError,
-    EffectUnavailableError,
     ModelBusyError,
-    ModelUnreachableError,
-    StoreUnavailableError,
 )
 from shared.ports import Create, Increment, Query
-from shared.testing.faults import (
-    Faults,
-    FaultyBus,
-    FaultyEffects,
-    FaultyModel,
-    FaultyStore,
-    Odds,
-)
 from shared.testing.memory import (
     ManualClock,
     MemoryBus,
     MemoryStore,
-    RecordingEffects,
     RecordingTelemetry,
     ScriptedModel,
 )
-
-POST = SlackPost(channel="C", text="t")
-
-
-def always(kind: str, most: int | None = None) -> Faults:
-    return Faults(Random(1), Odds(**{kind: 1.0}), most=most)
 
 
 def ask(prompt: str = "a") -> ModelRequest:
@@ -120,69 +99,3 @@ def test_lines_are_kept() -> None:
     telemetry = RecordingTelemetry()
     telemetry.log("INFO", "said", trace_id="t", flow="f")
     assert telemetry.lines == [("INFO", "said", {"trace_id": "t", "flow": "f"})]
-
-
-async def test_a_fault_before_leaves_nothing_behind() -> None:
-    store = MemoryStore()
-    with pytest.raises(StoreUnavailableError):
-        await FaultyStore(store, always("before")).commit([Create("a/1", {})])
-    assert not store.documents
-
-
-async def test_a_lost_answer_leaves_everything_behind() -> None:
-    store = MemoryStore()
-    with pytest.raises(StoreUnavailableError):
-        await FaultyStore(store, always("lost")).commit([Create("a/1", {})])
-    assert set(store.documents) == {"a/1"}
-
-
-async def test_a_repeated_commit_meets_itself() -> None:
-    store = MemoryStore()
-    with pytest.raises(AlreadyExistsError):
-        await FaultyStore(store, always("repeated")).commit([Create("a/1", {})])
-    assert set(store.documents) == {"a/1"}
-
-
-async def test_a_repeated_publish_sends_twice() -> None:
-    bus = MemoryBus()
-    await FaultyBus(bus, always("repeated")).publish("act", [Message(b"1")])
-    assert len(bus.take("act")) == 2
-
-
-@pytest.mark.parametrize(("kind", "calls"), [("before", 0), ("lost", 1), ("repeated", 2)])
-async def test_a_model_is_asked_as_often_as_the_fault_says(kind: str, calls: int) -> None:
-    model = ScriptedModel()
-    faulty = FaultyModel(model, always(kind, most=1))
-    if kind != "repeated":
-        with pytest.raises(ModelUnreachableError):
-            await faulty.generate(ask(), seconds=1)
-    else:
-        await faulty.generate(ask(), seconds=1)
-    assert len(model.calls) == calls
-
-
-@pytest.mark.parametrize(("kind", "done"), [("before", 0), ("lost", 1)])
-async def test_an_effect_is_done_or_not_as_the_fault_says(kind: str, done: int) -> None:
-    effects = RecordingEffects()
-    with pytest.raises(EffectUnavailableError):
-        await FaultyEffects(effects, always(kind)).post_to_slack(POST, "k")
-    assert len(effects.performed) == done
-
-
-async def test_misfortune_ends() -> None:
-    bus = FaultyBus(MemoryBus(), always("before", most=2))
-    for _ in range(2):
-        with pytest.raises(BusUnavailableError):
-            await bus.publish("act", [])
-    assert await bus.publish("act", [Message(b"1")]) == ["1"]
-
-
-def test_the_same_seed_gives_the_same_faults() -> None:
-    odds = Odds(before=0.2, lost=0.2, repeated=0.2)
-
-    def draw(seed: int) -> list[str]:
-        faults = Faults(Random(seed), odds)
-        return [faults.draw() for _ in range(50)]
-
-    assert draw(7) == draw(7) != draw(8)
-    assert set(draw(7)) == {"none", "before", "lost", "repeated"}

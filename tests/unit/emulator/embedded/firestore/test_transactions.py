@@ -91,6 +91,18 @@ def test_an_expired_transaction_holds_nothing(world: World) -> None:
     assert world.refused(begun.id) is Status.INVALID_ARGUMENT
 
 
+def test_what_nobody_will_finish_is_forgotten_and_what_is_in_use_is_not(world: World) -> None:
+    busy, idle = world.transactions.begin(), world.transactions.begin_read_only(0)
+    assert idle.snapshot is not None
+    world.now = 59 * SECOND
+    world.transactions.find(busy.id)
+    world.now = 60 * SECOND
+    world.transactions.forget_expired()
+    assert world.transactions.find(busy.id) is busy
+    with pytest.raises(Refusal, match="expired or is no longer valid"):
+        world.transactions.rollback(idle.id)
+
+
 def test_who_lost_its_locks_is_told_to_try_again_and_may_roll_back(world: World) -> None:
     begun = world.transactions.begin()
     world.locks.acquire(begun.owner, ["a/b"], 0)

@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from emulator.embedded.firestore.database import Database
+from emulator.embedded.firestore.locking_database import LockingDatabase
 from emulator.embedded.firestore.model import Change, Delete, Update
 from emulator.embedded.firestore.values import Timestamp
-from emulator.embedded.refusal import Refusal
+from emulator.embedded.refusal import Refusal, Status
 
 MINUTE = 60_000_000
 
@@ -48,6 +49,18 @@ def test_a_document_goes_when_its_time_has_come(database, clock) -> None:
     clock.now = 9 * MINUTE
     assert (database.expire(), database.next_expiry()) == (1, None)
     assert database.expire() == 0
+
+
+async def test_a_transaction_that_read_what_then_expired_is_a_conflict(clock, database) -> None:
+    database.commit([run("runs/1", Timestamp(2))])
+    store = LockingDatabase(database, clock)
+    transaction = store.transactions.begin()
+    await store.get(["runs/1"], transaction)
+    clock.now = 2
+    database.expire()
+    with pytest.raises(Refusal) as caught:
+        await store.commit([run("runs/1", None)], transaction.id)
+    assert caught.value.status is Status.ABORTED
 
 
 def test_the_watchers_see_all_that_expire_in_one_commit(database, clock) -> None:

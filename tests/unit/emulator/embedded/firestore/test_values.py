@@ -7,9 +7,6 @@ import math
 import pytest
 
 from emulator.embedded.firestore.values import (
-    BOOLEAN,
-    MAP,
-    NUMBER,
     GeoPoint,
     Reference,
     Timestamp,
@@ -18,7 +15,6 @@ from emulator.embedded.firestore.values import (
     identical,
     order_key,
     path_key,
-    type_rank,
 )
 
 ROOT = "projects/p/databases/d/documents/"
@@ -124,11 +120,6 @@ def test_every_value_is_identical_to_itself_built_anew(value) -> None:
 
 def test_nan_is_identical_to_nan() -> None:
     assert identical({"a": math.nan}, {"a": float("nan")})
-
-
-def test_type_rank_is_the_first_part_of_the_key() -> None:
-    assert (type_rank(True), type_rank(1.5), type_rank({})) == (BOOLEAN, NUMBER, MAP)
-    assert [type_rank(value) for value in ASCENDING] == [order_key(value)[0] for value in ASCENDING]
 
 
 def test_what_is_no_value_has_no_key() -> None:

@@ -148,6 +148,7 @@ def test_fields_that_are_not_served_are_unimplemented(world):
     world.subscription()
     for call in (
         lambda: world.broker.update_subscription(Subscription(SUB, TOP), ["bigquery_config"]),
+        lambda: world.broker.update_subscription(Subscription(SUB, TOP), ["bigtable_config"]),
         lambda: world.broker.update_topic(Topic(TOP), ["schema_settings"]),
     ):
         assert refusal(call).status is Status.UNIMPLEMENTED

@@ -128,12 +128,37 @@ def test_ids_are_told_apart_in_one_call(world):
     world.subscription()
     world.publish("a", "b")
     first, second = world.pull()
-    ids = [first.ack_id, "nonsense", second.ack_id, first.ack_id]
+    ids = [first.ack_id, "0-1", second.ack_id, first.ack_id]
 
     result = world.broker.acknowledge(SUB, ids)
 
     assert result.done == (first.ack_id, second.ack_id)
-    assert result.stale == ("nonsense", first.ack_id)
+    assert result.stale == ("0-1", first.ack_id)
+
+
+@pytest.mark.parametrize("malformed", ["garbage", "", "1-", "1-2-3"])
+def test_a_malformed_id_is_refused_and_nothing_happens(world, malformed):
+    world.subscription()
+    world.publish("a")
+    ids = [delivery.ack_id for delivery in world.pull()] + [malformed]
+
+    for call in (
+        lambda: world.broker.acknowledge(SUB, ids),
+        lambda: world.broker.modify_deadline(SUB, ids, 0),
+    ):
+        with pytest.raises(Refusal) as refused:
+            call()
+        assert refused.value.status is Status.INVALID_ARGUMENT
+        assert refused.value.message == f"Invalid ack id (ack_id={malformed})."
+    assert world.texts() == []
+    world.wait(10)
+    assert world.texts() == ["a"]
+
+
+def test_with_exactly_once_delivery_a_malformed_id_is_told_with_the_stale_ones(world):
+    world.subscription(exactly_once=True)
+
+    assert world.broker.acknowledge(SUB, ["garbage"]).stale == ("garbage",)
 
 
 def test_a_pull_brings_its_own_subscription_up_to_date(world):
@@ -231,6 +256,19 @@ def test_listeners_are_told_what_time_has_made_deliverable(world):
     assert world.told == []
     world.wait(1)
     assert world.told == [SUB]
+
+
+def test_listeners_are_told_of_what_waits_when_a_lease_ends(world):
+    # One whose flow control allowed no more than the lease has room again.
+    world.subscription(retry=RetryPolicy(60 * SECOND, 60 * SECOND))
+    world.publish("a", "b")
+    world.pull(limit=1)
+    world.told.clear()
+
+    world.wait(10)
+
+    assert world.told == [SUB]
+    assert world.texts() == ["b"]
 
 
 def test_whoever_pulls_is_not_told_of_what_it_gets(world):

@@ -52,6 +52,7 @@ GOOD = [
     {"retry": RetryPolicy(600 * SECOND, 600 * SECOND)},
     {"push": PUSH},
     {"push": Push("http://127.0.0.1:8080/x")},
+    {"push": Push("http://[::1]:8080/x")},
     {"exactly_once": True},
     {"labels": {"a_1-é": "", "b": "x" * 63}},
     {"filter": "attributes:a"},
@@ -71,7 +72,14 @@ BAD = [
     {"retry": RetryPolicy(-1, SECOND)},
     {"retry": RetryPolicy(0, 601 * SECOND)},
     {"push": PUSH, "exactly_once": True},
-    {"push": Push("example.com")},
+    *(
+        {"push": Push(endpoint)}
+        for endpoint in ("example.com", "ftp://host/", "http://", "http:///x", "https://:80/")
+    ),
+    *(
+        {"push": Push(endpoint)}
+        for endpoint in ("http://[::1", "http://host:x/", "http://host:65536/", "http://host:0/")
+    ),
     {"labels": {"A": ""}},
     {"labels": {"1a": ""}},
     {"labels": {"": ""}},

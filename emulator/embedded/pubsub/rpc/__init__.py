@@ -1,0 +1,1 @@
+"""The broker on the wire: the methods of the API, streams, and pushes over HTTP."""

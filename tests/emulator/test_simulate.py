@@ -1,0 +1,34 @@
+"""`segue simulate` in processes of its own: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from shared.runtime.settings import ROOT
+
+
+def segue(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "shared.cli", "simulate", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_shipped_flows_keep_every_guarantee_on_any_number_of_processes() -> None:
+    def told(jobs: str) -> dict[str, Any]:
+        done = segue("--seeds", "12", "--jobs", jobs, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    shared, alone = told("2"), told("1")
+    assert shared == alone
+    assert shared["ok"]
+    assert [one["name"] for one in shared["simulated"]] == ["joke", "support-reply"]
+
+
+def test_what_cannot_be_simulated_is_bad_usage() -> None:
+    done = segue("--flow", "joke", "--data", '{"topic": ""}')
+    assert done.returncode == 2
+    assert "undisturbed, run joke-" in done.stderr

@@ -1,0 +1,80 @@
+"""What is simulated: an event for each flow, its data given, shipped or made up, else an error."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from emulator.simulation.subject import Asked, NoSampleError, NoSuchFlowError, Subject, subjects
+from shared.prompting.library import Library
+from shared.prompting.render import schema_problem
+from tests.functional.system import flow, library, shipped
+
+STEP = "a: {call: test.echo}"
+
+
+def one(asked: Asked, data: bytes | None, known: Library) -> Subject:
+    [found] = subjects(asked, data, known)
+    return found
+
+
+def with_input(schema: str) -> Library:
+    return library(flow(STEP, more=f"input: {schema}"))
+
+
+@pytest.mark.parametrize("name", sorted(shipped().flows))
+def test_every_shipped_flow_has_data_that_it_takes(name: str) -> None:
+    declared = shipped().flows[name].flow
+    found = one(Asked(flow=name), None, shipped())
+    assert found.event_type == declared.on.event
+    assert declared.input is not None
+    assert schema_problem(declared.input, found.data) is None
+
+
+def test_without_a_flow_all_are_simulated() -> None:
+    names = [subject.name for subject in subjects(Asked(), None, shipped())]
+    assert names == sorted(shipped().flows)
+
+
+def test_given_data_is_taken_as_it_is() -> None:
+    found = one(Asked(flow="thing", data="[1]"), b"[1]", library(flow(STEP)))
+    assert found.data == [1]
+
+
+def test_data_is_made_up_from_the_input_schema() -> None:
+    known = with_input("{type: object, required: [n], properties: {n: {type: integer}}}")
+    assert isinstance(one(Asked(flow="thing"), None, known).data["n"], int)
+
+
+def test_an_event_alone_is_simulated_with_whatever_takes_it() -> None:
+    found = one(Asked(event="some.event", data='{"a": 1}'), b'{"a": 1}', shipped())
+    assert (found.name, found.event_type, found.data) == ("some.event", "some.event", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (library(flow(STEP)), "declares no `input`"),
+        (with_input("{type: string, pattern: '^[0-9]{40}$'}"), "must meet pattern"),
+        (with_input("{type: integer, minimum: 2, maximum: 1}"), "no whole number fits"),
+        (library(flow(STEP, more="on: {event: 'thing.*'}")), "name one with --event"),
+    ],
+)
+def test_data_that_cannot_be_made_up_must_be_given(known: Library, told: str) -> None:
+    with pytest.raises(NoSampleError, match=told):
+        subjects(Asked(flow="thing"), None, known)
+
+
+def test_a_flow_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(NoSuchFlowError, match="there are: joke, support-reply"):
+        subjects(Asked(flow="nope"), None, shipped())
+
+
+def test_the_replay_command_asks_for_the_same() -> None:
+    data = """{"text": "it's"}"""
+    found = one(Asked("thing", "thing.happened", data), data.encode(), library(flow(STEP)))
+    assert shlex.split(found.replay(7)) == [
+        *("segue", "simulate", "--flow", "thing", "--event", "thing.happened"),
+        *("--data", data, "--seed", "7", "--trace"),
+    ]
