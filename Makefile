@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.ready
 READY := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+# Tests of one file share their servers, so a file stays with one worker.
+WORKERS ?= auto
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check format bench lock clean
@@ -34,8 +37,8 @@ up: $(READY)  ## start the whole system locally and keep it running
 down: $(READY)  ## stop what `segue up --detach` started
 	@$(BIN)/segue down
 
-test: $(READY)  ## run every test
-	@$(PYTEST)
+test: $(READY)  ## run every test, on as many cores as there are (WORKERS=0: one after another)
+	@$(PYTEST) $(PARALLEL)
 
 check: $(READY)  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
