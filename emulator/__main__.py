@@ -1,4 +1,4 @@
-"""`python -m emulator up|demo`: the local system in the foreground."""
+"""`python -m emulator up|demo|simulate`: the local system in the foreground, or simulated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from emulator.demo import demo
 from emulator.engine import EngineError
 from emulator.engine_choice import EngineName
 from emulator.foreground import run_until_stopped
+from emulator.simulation import command
 from emulator.system import Options
 from shared.cli.output import complain, safe
 from shared.cli.state import STATE_DIR
@@ -28,9 +29,12 @@ def main() -> int:
     up.add_argument("--data-dir", type=Path)
     up.add_argument("--isolated", action="store_true")
     commands.add_parser("demo", help="start, publish a sample event, show its run, stop")
+    command.add_to(commands)
     given = parser.parse_args()
     try:
         settings()  # a wrong variable is told before anything starts
+        if given.command == "simulate":
+            return command.simulate(given)
         if given.command == "demo":
             return asyncio.run(demo())
         return asyncio.run(

@@ -6,7 +6,13 @@ import sys
 
 import typer
 
-from shared.cli import commands_flows, commands_letters, commands_local, commands_runs
+from shared.cli import (
+    commands_flows,
+    commands_letters,
+    commands_local,
+    commands_runs,
+    commands_simulate,
+)
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
 
@@ -22,6 +28,7 @@ commands_local.add_to(app)
 commands_runs.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
+commands_simulate.add_to(app)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from shared.domain.events import count_in
 from shared.domain.records import (
     DeadLetterRecord,
     Failure,
+    LetterStatus,
     RunRecord,
     RunStatus,
     StepRecord,
@@ -81,7 +82,10 @@ async def letter_of(delivery: Delivery, deps: Deps) -> Letter:
 
 
 async def keep(letter: Letter, deps: Deps) -> None:
-    """Stores the letter with its bytes, then fails what it stopped. Repeating it is harmless."""
+    """Fails what the letter stopped, then stores it with its bytes. Repeating it is harmless.
+
+    It is open, unless the run has been redriven since its message was sent.
+    """
     record = letter.record
     if len(letter.original.data) <= _ROOM:
         record = record.model_copy(update={"data": letter.original.data})
@@ -93,6 +97,19 @@ async def keep(letter: Letter, deps: Deps) -> None:
     with suppress(AlreadyExistsError):
         path = dead_letter_path(record.letter_id)
         await deps.store.commit([Create(path, record.document())])
+    if record.run_id is not None and record.step is not None:
+        await _close_if_redriven(record, record.run_id, deps)
+
+
+async def _close_if_redriven(record: DeadLetterRecord, run_id: str, deps: Deps) -> None:
+    """Nobody has to see to what has been sent again; a redrive could not see this letter yet."""
+    paths = [dead_letter_path(record.letter_id), run_path(run_id)]
+    found, run = await deps.store.get_many(paths)
+    if found is None or run is None or RunRecord.of(run.data).redrives <= record.redrives:
+        return
+    fields = {"status": LetterStatus.REDRIVEN.value}
+    with suppress(Conflict):  # the redrive did see it
+        await deps.store.commit([Update(found.path, fields, found.revision)])
 
 
 # -- what the message is about ------------------------------------------------------------------

@@ -67,16 +67,25 @@ async def redrive(letter_id: str, deps: Deps, *, repin: bool = False) -> Redrive
 
 
 async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
-    refusals = [found for found in await _open_letters(run_id, deps) if _is_refusal(found)]
+    letters = await _open_letters(run_id, deps)
+    refusals = [found for found in letters if _is_refusal(found)]
     if refusals:  # the run never began: what refused it decides again
         for found in refusals:
             await _send_back(DeadLetterRecord.of(found.data), deps)
             await _mark(found, deps)
         return Redriven(letter_id, run_id, ())
-    steps = await _continue_run(run_id, deps, repin=repin)
-    for letter in await _open_letters(run_id, deps):
+    steps: tuple[str, ...] = ()
+    if not letters or not await _has_succeeded(run_id, deps):
+        steps = await _continue_run(run_id, deps, repin=repin)
+        letters = await _open_letters(run_id, deps)
+    for letter in letters:  # of a run that has succeeded: an earlier redrive was cut short
         await _mark(letter, deps)
     return Redriven(letter_id, run_id, steps)
+
+
+async def _has_succeeded(run_id: str, deps: Deps) -> bool:
+    found = await deps.store.get(run_path(run_id))
+    return found is not None and RunRecord.of(found.data).status is RunStatus.SUCCEEDED
 
 
 def _is_refusal(letter: Document) -> bool:

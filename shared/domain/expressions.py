@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, meta, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -132,7 +132,7 @@ def _fill_text(text: str, variables: Variables) -> Any:
     if only is not None:
         return evaluate(only, variables)
     try:
-        return _ENVIRONMENT.from_string(text).render(**variables)
+        return _template(text).render(**variables)
     except Exception as error:  # a template may fail in any way that its data makes it
         raise ExpressionError(f"`{text.strip()}` failed: {_reason(error)}") from error
 
@@ -149,6 +149,11 @@ def _only_expression(text: str) -> str | None:
     if isinstance(output.nodes[0], nodes.TemplateData):
         return None
     return _DELIMITERS.sub("", stripped).strip()
+
+
+@lru_cache(maxsize=4096)
+def _template(text: str) -> Template:
+    return _ENVIRONMENT.from_string(text)
 
 
 @lru_cache(maxsize=4096)

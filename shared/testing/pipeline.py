@@ -1,11 +1,11 @@
 """All stages over ports in memory, with Pub/Sub's manners: redelivery, back-off, dead letters.
 
-Which message comes next, and which comes twice, is drawn from a seed. Knows no handler's logic.
+Messages come one by one, which one is drawn from a seed; `simulator` has everything at once and
+goes wrong. Knows no handler's logic.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections import Counter
@@ -74,22 +74,6 @@ class World:
 
 
 @dataclass(frozen=True)
-class Manners:
-    """How the broker behaves.
-
-    duplicates: odds that a delivery is made a second time, whatever becomes of the first.
-    overtaken: odds that such a second delivery counts as a later attempt.
-    at_once: how many deliveries are handled at the same time, at most.
-    counts_attempts: whether deliveries carry `deliveryAttempt`.
-    """
-
-    duplicates: float = 0.0
-    overtaken: float = 0.0
-    at_once: int = 1
-    counts_attempts: bool = True
-
-
-@dataclass(frozen=True)
 class Waiting:
     """A message on its way to a stage; `due` is when the broker sends it (again)."""
 
@@ -102,10 +86,10 @@ class Waiting:
 
 
 class Pipeline:
-    """Stages joined by topics.
+    """Stages joined by topics. With `counts_attempts` deliveries carry their number.
 
     `deliveries` count by stage; `parked` is what even `bury` could not take; `cut_down` are
-    deliveries that a `Crash` ended, `overtaken` those made again as a later attempt.
+    deliveries that a `Crash` ended.
     """
 
     def __init__(
@@ -115,18 +99,17 @@ class Pipeline:
         handlers: Mapping[str, Handle],
         *,
         seed: int = 0,
-        manners: Manners | None = None,
+        counts_attempts: bool = True,
     ) -> None:
         self.world = world
         self.random = Random(seed)
-        self.manners = manners or Manners()
         self.deliveries: Counter[str] = Counter()
         self.parked: list[Message] = []
         self.cut_down: list[Waiting] = []
-        self.overtaken: list[Waiting] = []
         self._stages = {s.topic: s for s in stages.values() if s.topic is not None}
         self._bury = stages["bury"]
         self._handlers = handlers
+        self._counts_attempts = counts_attempts
         self._deps = {name: world.deps(stage, self._token) for name, stage in stages.items()}
         self._waiting: list[Waiting] = []
 
@@ -150,12 +133,12 @@ class Pipeline:
     async def run(self, *, most: int = 20_000) -> None:
         """Delivers until nothing is left. Raises AssertionError where messages go round for ever.
 
-        Each round takes a second; where all that is left waits to be retried, time jumps there.
+        Each takes a second; where all that is left waits to be retried, time jumps there.
         """
         for _ in range(most):
             if not self.collect():
                 return
-            await self._deliver_together(self._drawn())
+            await self._deliver_next(self._drawn())
         raise AssertionError(f"{len(self._waiting)} messages are still going round")
 
     def collect(self) -> Sequence[Waiting]:
@@ -176,7 +159,7 @@ class Pipeline:
         if not fitting:
             return False
         chosen = self.take(self.random.choice(fitting))
-        await self._deliver_together([chosen])
+        await self._deliver_next(chosen)
         return True
 
     def take(self, waiting: Waiting) -> Waiting:
@@ -184,32 +167,17 @@ class Pipeline:
         self._waiting.remove(waiting)
         return waiting
 
-    def _drawn(self) -> list[Waiting]:
-        """The next deliveries, of what is due."""
+    def _drawn(self) -> Waiting:
+        """The next delivery, of what is due."""
         first = min(one.due for one in self._waiting)
         if first > self.world.clock.now():
             self.world.clock.advance(first - self.world.clock.now())
-        drawn: list[Waiting] = []
-        for _ in range(self.random.randint(1, self.manners.at_once)):
-            due = [one for one in self._waiting if one.due <= self.world.clock.now()]
-            if not due:
-                break
-            chosen = self.take(self.random.choice(due))
-            self._maybe_again(chosen)
-            drawn.append(chosen)
-        return drawn
+        due = [one for one in self._waiting if one.due <= self.world.clock.now()]
+        return self.take(self.random.choice(due))
 
-    def _maybe_again(self, waiting: Waiting) -> None:
-        if self.random.random() >= self.manners.duplicates:
-            return
-        if self.random.random() < self.manners.overtaken:
-            self.overtaken.append(waiting)
-            waiting = replace(waiting, attempt=waiting.attempt + 1)
-        self._waiting.append(waiting)
-
-    async def _deliver_together(self, drawn: Sequence[Waiting]) -> None:
+    async def _deliver_next(self, drawn: Waiting) -> None:
         self.world.clock.advance(1)
-        await asyncio.gather(*(self.deliver(one) for one in drawn))
+        await self.deliver(drawn)
 
     async def deliver(self, waiting: Waiting) -> None:
         """One delivery, with what the broker does about its answer."""
@@ -248,7 +216,7 @@ class Pipeline:
             },
             "subscription": f"projects/test/subscriptions/segue-{name}",
         }
-        if self.manners.counts_attempts:
+        if self._counts_attempts:
             push["deliveryAttempt"] = waiting.attempt
         return json.dumps(push).encode()
 

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared.prompting.library import Library
-from shared.testing.memory import Answer
-from tests.functional.system import EVENT, flow, library, shipped
+from shared.domain.version import FlowVersion
+from shared.testing.memory import Answer, ScriptedModel
+from shared.testing.simulator.case import Case
+from tests.functional import calls
+from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
 
 TICKET = {"id": "T-1", "from": "ada@example.com", "subject": "Hm", "body": "It is broken."}
 SORTED = {"category": "billing", "urgency": "high", "summary": "Broken.", "confidence": 0.9}
 REPLY = {"subject": "Re: Hm", "text": "We are sorry.", "confidence": 0.8}
 
 
-@dataclass(frozen=True)
-class Case:
-    """A library, the event that starts its flows, and what the model says to which prompt.
-
-    `fails` names the calls that are broken until they are cured. While a run that is `hurried`
-    goes on, sweeps come along all the time.
-    """
-
-    name: str
-    library: Library
-    event_type: str = EVENT
-    data: Any = None
-    answers: Mapping[str, Answer] = field(default_factory=dict)
-    fails: tuple[str, ...] = ()
-    hurried: bool = False
+def _mend(mended: bool) -> None:  # noqa: FBT001 - the signature of `Case.mend`
+    """The call `bad` fails until it is mended."""
+    calls.BROKEN.clear()
+    calls.BROKEN.update(() if mended else ("bad",))
 
 
-def _case(name: str, steps: str, outputs: str, more: str = "", **about: Any) -> Case:
-    declared = flow(steps, name=name, more=f"outputs: {{{outputs}}}\n{more}")
-    return Case(name, library(declared), data={"n": 4, "text": "go"}, **about)
+def _model(answers: Mapping[str, Answer]) -> Callable[[], ScriptedModel]:
+    return lambda: ScriptedModel(answers, default=echoing)
+
+
+JUDGE = prompt(
+    "judge",
+    "{{ text }}",
+    output={"type": "object", "required": ["score"], "properties": {"score": {"type": "integer"}}},
+)
+
+
+def _case(
+    name: str,
+    steps: str,
+    outputs: str,
+    *others: FlowVersion,
+    more: str = "",
+    answers: Mapping[str, Answer] | None = None,
+    **about: Any,
+) -> Case:
+    declared = flow(steps, JUDGE, name=name, more=f"outputs: {{{outputs}}}\n{more}")
+    model = _model(answers or {})
+    known = library(declared, *others)
+    return Case.revised(name, known, EVENT, {"n": 4, "text": "go"}, model=model, **about)
 
 
 CHAIN = _case(
@@ -43,9 +54,10 @@ CHAIN = _case(
     a: {prompt: say, with: {text: "{{ event.data.text }}"}}
     b: {needs: a, call: test.echo, with: {value: "{{ a.text | length }}"}}
     c: {needs: b, action: http.request, with: {url: "https://example.com/{{ b }}"}}
-    d: {needs: c, prompt: say, with: {text: "{{ a.text }} {{ c.status }}"}}
+    d: {needs: c, prompt: judge, with: {text: "{{ a.text }} {{ c.status }}"}}
     """,
-    "last: '{{ d.text }}'",
+    "last: '{{ d.score }}'",
+    answers={"judge": {"score": 7}},
 )
 DIAMOND = _case(
     "diamond",
@@ -56,7 +68,11 @@ DIAMOND = _case(
     off: {needs: top, when: top > 9, call: test.echo}
     also_off: {needs: off, call: test.echo}
     hollow: {needs: [off, also_off], call: test.echo}
-    tip: {needs: [left, right, hollow], prompt: say, with: {text: "{{ left.text + right.text }}"}}
+    tip:
+      needs: [left, right, hollow]
+      prompt: say
+      timeout: 60s
+      with: {text: "{{ left.text + right.text }}"}
     leaf: {needs: top, action: http.request, with: {url: "https://example.com/leaf"}}
     """,
     "tip: '{{ tip.text }}', hollow: '{{ hollow }}', leaf: '{{ leaf.status }}'",
@@ -89,7 +105,8 @@ DOOMED = _case(
     tip: {needs: [bad, d, hollow], prompt: say, with: {text: "{{ bad }} {{ d.status }}"}}
     """,
     "tip: '{{ tip.text }}'",
-    fails=("bad",),
+    doomed=frozenset({"bad"}),
+    mend=_mend,
 )
 HURRIED = _case(
     "hurried",
@@ -100,15 +117,37 @@ HURRIED = _case(
     d: {needs: [b, c], prompt: say, with: {text: "{{ b.text }} {{ c }}"}}
     """,
     "d: '{{ d.text }}'",
-    "timeout: 20s",
-    hurried=True,
+    more="timeout: 20s",
 )
-JOKE = Case("joke", shipped(), "joke.requested", {"topic": "chaos"}, {"joke/write": "Ha."})
-SUPPORT = Case(
+RELAY = _case(
+    "relay",
+    """
+    a: {prompt: say, with: {text: one}}
+    tell: {needs: a, action: event.publish, with: {type: text.said, data: {text: "{{ a.text }}"}}}
+    note: {needs: tell, action: firestore.set, with: {path: "notes/{{ run.id }}", data: {n: 1}}}
+    """,
+    "told: '{{ tell.id }}'",
+    flow(
+        """
+        b: {prompt: say, with: {text: "{{ event.data.text }}"}}
+        mail: {needs: b, action: email.send, with: {to: a@b.c, subject: b, text: "{{ b.text }}"}}
+        """,
+        name="answer",
+        more="on: {event: text.said}\noutputs: {b: '{{ b.text }}'}",
+    ),
+)
+JOKE = Case.revised(
+    "joke",
+    shipped(),
+    "joke.requested",
+    {"topic": "chaos"},
+    model=_model({"joke/write": "Ha."}),
+)
+SUPPORT = Case.revised(
     "support",
     shipped(),
     "support.ticket.created",
     TICKET,
-    {"support/classify": SORTED, "support/draft": REPLY},
+    model=_model({"support/classify": SORTED, "support/draft": REPLY}),
 )
-CASES = (CHAIN, DIAMOND, JOIN, DOOMED, HURRIED, JOKE, SUPPORT)
+CASES = (CHAIN, DIAMOND, JOIN, DOOMED, HURRIED, RELAY, JOKE, SUPPORT)

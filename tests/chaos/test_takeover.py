@@ -13,10 +13,8 @@ from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.envelope import ModelRequest
 from shared.errors import ModelRefusedError, ModelUnreachableError, SegueError
 from shared.ports import ModelReply
-from shared.testing.memory import ManualClock, ScriptedModel
-from shared.testing.pipeline import Manners, Waiting
-from tests.chaos.harness import CALM
-from tests.chaos.perils import Perilous, Perils
+from shared.testing.memory import MemoryStore, ScriptedModel
+from shared.testing.pipeline import Waiting
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow
 
@@ -53,6 +51,28 @@ class HeldModel(ScriptedModel):
         return replace(reply, text="first")
 
 
+class Pausing:
+    """A store whose every call gives way to the others, for how long is drawn from a seed."""
+
+    def __init__(self, store: MemoryStore, random: Random) -> None:
+        self._store = store
+        self._random = random
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*args: Any) -> Any:
+            await pause(self._random)
+            result = await getattr(self._store, name)(*args)
+            await pause(self._random)
+            return result
+
+        return call
+
+
+async def pause(random: Random) -> None:
+    for _ in range(random.randrange(9)):
+        await asyncio.sleep(0)
+
+
 async def at_generate(system: System) -> Waiting:
     """Publishes an event; returns the message that asks the model, taken off the queue."""
     await system.publish(EVENT)
@@ -62,9 +82,9 @@ async def at_generate(system: System) -> Waiting:
     return system.pipeline.take(waiting)
 
 
-async def held_up(model: HeldModel, manners: Manners | None = None) -> tuple[System, Waiting, Any]:
+async def held_up(model: HeldModel, **about: Any) -> tuple[System, Waiting, Any]:
     """A delivery that is in the middle of its model call."""
-    system = System([ONE], model=model, manners=manners)
+    system = System([ONE], model=model, **about)
     waiting = await at_generate(system)
     working = asyncio.create_task(system.pipeline.deliver(waiting))
     await model.reached.wait()
@@ -99,7 +119,7 @@ async def test_a_later_attempt_takes_the_step_over_and_the_first_commit_is_refus
 
 async def test_while_a_lease_is_live_another_delivery_waits():
     model = HeldModel()
-    system, waiting, working = await held_up(model, Manners(counts_attempts=False))
+    system, waiting, working = await held_up(model, counts_attempts=False)
     await system.pipeline.deliver(waiting)
     [busy] = [one for one in system.world.telemetry.reports if one.stage == "generate"]
     assert (busy.disposition, busy.error.code) == ("nack", "ClaimBusy")
@@ -110,7 +130,7 @@ async def test_while_a_lease_is_live_another_delivery_waits():
 
 async def test_an_expired_lease_is_taken_over_and_the_first_commit_is_refused():
     model = HeldModel()
-    system, waiting, working = await held_up(model, Manners(counts_attempts=False))
+    system, waiting, working = await held_up(model, counts_attempts=False)
     system.world.clock.advance(LEASE)
     await system.pipeline.deliver(waiting)
     report = await finish(system, model, working)
@@ -164,7 +184,7 @@ async def test_a_late_success_cannot_end_a_run_that_timed_out_meanwhile():
 async def test_a_death_at_any_point_of_any_stage_is_survived(
     stage: str, point: Point, *, counts: bool
 ):
-    system = System([CHAIN], manners=Manners(counts_attempts=counts))
+    system = System([CHAIN], counts_attempts=counts)
     await system.publish(EVENT)
     while not [one for one in system.pipeline.collect() if one.stage == stage]:
         await system.pipeline.step()
@@ -191,11 +211,11 @@ REACHED = {
 async def test_two_deliveries_at_the_same_moment_work_once(block: int):
     """However their steps interleave: one works, the other waits or finds it done."""
     for seed in range(block * 20, block * 20 + 20):
-        perils = Perils(Random(seed), replace(CALM, pauses=9), ManualClock())
-        system = System([ONE], store=lambda store, perils=perils: Perilous(store, perils))
+        random = Random(seed)
+        system = System([ONE], store=lambda store, random=random: Pausing(store, random))
         waiting = await at_generate(system)
         deliver = system.pipeline.deliver
-        await asyncio.gather(deliver(waiting), perils.pause(), deliver(waiting))
+        await asyncio.gather(deliver(waiting), pause(random), deliver(waiting))
         assert len(system.model.calls) == 1, f"seed {seed}"
         await system.run()
         report = await system.report()
@@ -212,8 +232,8 @@ async def test_the_last_two_branches_at_the_same_moment_fire_their_join_once(blo
     """)
     for seed in range(block * 10, block * 10 + 10):
         calls.SEEN.clear()
-        perils = Perils(Random(seed), replace(CALM, pauses=9), ManualClock())
-        system = System([declared], store=lambda store, perils=perils: Perilous(store, perils))
+        random = Random(seed)
+        system = System([declared], store=lambda store, random=random: Pausing(store, random))
         await system.publish(EVENT)
         await system.pipeline.step("route")
         both = [system.pipeline.take(one) for one in system.pipeline.collect()]

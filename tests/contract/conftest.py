@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,10 +15,16 @@ import pytest
 import pytest_asyncio
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 
+from emulator.embedded.firestore.database import Database
+from emulator.embedded.pubsub.broker import Broker
+from emulator.embedded.pubsub.model import Subscription, Topic
+from emulator.embedded_engine import EmbeddedEngine
 from emulator.engine import Engine, EngineMissingError
 from emulator.google import GoogleEngine
 from emulator.google_install import find
 from emulator.serving import Served, serve
+from emulator.simulation.core_bus import CoreBus
+from emulator.simulation.core_store import CoreStore
 from emulator.sink import Sink, start_sink
 from emulator.standin.app import build
 from emulator.standin.rules import Rules
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 PROJECT = f"segue-contract-{uuid.uuid4().hex[:8]}"  # an emulator from outside keeps old tests
+ENGINES = ("embedded", "google")
 _numbers = itertools.count(1)
 
 
@@ -61,16 +70,43 @@ def pointed_at(engine: Engine) -> Iterator[None]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def firestore(google_engine: Engine) -> FirestoreStore:
+async def embedded_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    """The embedded engine, in a process of its own; it asks for no composite indexes."""
+    engine = EmbeddedEngine()
+    yield await engine.start(tmp_path_factory.mktemp("embedded"))
+    await engine.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def embedded_firestore(embedded_engine: Engine) -> FirestoreStore:
+    with pointed_at(embedded_engine):
+        return FirestoreStore(firestore_store.build_client(PROJECT))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def google_firestore(google_engine: Engine) -> FirestoreStore:
     with pointed_at(google_engine):
         return FirestoreStore(firestore_store.build_client(PROJECT))
 
 
-@pytest.fixture(params=["memory", "firestore"])
+@pytest.fixture(params=ENGINES)
+def firestore(request: pytest.FixtureRequest) -> FirestoreStore:
+    found: FirestoreStore = request.getfixturevalue(f"{request.param}_firestore")
+    return found
+
+
+def now_in_micros() -> int:
+    return time.time_ns() // 1000
+
+
+@pytest.fixture(params=["memory", "core", *ENGINES])
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()
-    found: Store = request.getfixturevalue("firestore")
+    if request.param == "core":
+        name = f"projects/{PROJECT}/databases/(default)"
+        return CoreStore(Database(name, now_in_micros, Random(0)))
+    found: Store = request.getfixturevalue(f"{request.param}_firestore")
     return found
 
 
@@ -88,18 +124,37 @@ class BusCase:
     arrived: Callable[[int], Any]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def pubsub(
-    google_engine: Engine,
-) -> AsyncIterator[tuple[PublisherAsyncClient, SubscriberAsyncClient]]:
-    with pointed_at(google_engine):
+Clients = tuple[PublisherAsyncClient, SubscriberAsyncClient]
+
+
+@asynccontextmanager
+async def clients_of(engine: Engine) -> AsyncIterator[Clients]:
+    with pointed_at(engine):
         publisher, subscriber = PublisherAsyncClient(), SubscriberAsyncClient()
     yield publisher, subscriber
     await publisher.transport.close()
     await subscriber.transport.close()
 
 
-@pytest.fixture(params=["memory", "pubsub"])
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def embedded_pubsub(embedded_engine: Engine) -> AsyncIterator[Clients]:
+    async with clients_of(embedded_engine) as clients:
+        yield clients
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def google_pubsub(google_engine: Engine) -> AsyncIterator[Clients]:
+    async with clients_of(google_engine) as clients:
+        yield clients
+
+
+@pytest.fixture(params=ENGINES)
+def pubsub(request: pytest.FixtureRequest) -> Clients:
+    found: Clients = request.getfixturevalue(f"{request.param}_pubsub")
+    return found
+
+
+@pytest.fixture(params=["memory", "core", *ENGINES])
 def bus_case(request: pytest.FixtureRequest) -> BusCase:
     found: BusCase = request.getfixturevalue(f"{request.param}_case")
     return found
@@ -115,9 +170,32 @@ def memory_case() -> BusCase:
     return BusCase(memory, taken)
 
 
+@pytest.fixture
+def core_case() -> BusCase:
+    broker = Broker(now_in_micros, Random(0))
+    topics, subscription = f"projects/{PROJECT}/topics/", f"projects/{PROJECT}/subscriptions/stage"
+    broker.create_topic(Topic(f"{topics}stage"))
+    broker.create_subscription(Subscription(subscription, f"{topics}stage"))
+
+    async def pulled(count: int) -> list[tuple[str, Message]]:
+        taken = [each.message for each in broker.pull(subscription, count)]
+        return [(each.id, Message(each.data, dict(each.attributes))) for each in taken]
+
+    return BusCase(CoreBus(broker, topics), pulled)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def pubsub_case(pubsub: tuple[PublisherAsyncClient, SubscriberAsyncClient]) -> BusCase:
-    publisher, subscriber = pubsub
+async def embedded_case(embedded_pubsub: Clients) -> BusCase:
+    return await served_case(embedded_pubsub)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def google_case(google_pubsub: Clients) -> BusCase:
+    return await served_case(google_pubsub)
+
+
+async def served_case(clients: Clients) -> BusCase:
+    publisher, subscriber = clients
     prefix = f"contract{next(_numbers)}"
     topic = f"projects/{PROJECT}/topics/{prefix}-stage"
     subscription = f"projects/{PROJECT}/subscriptions/{prefix}-stage"

@@ -28,7 +28,7 @@ from shared.prompting.prompt_file import read_prompt
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
 from shared.testing.memory import MemoryStore, RecordingEffects, ScriptedModel
-from shared.testing.pipeline import Crash, Manners, Pipeline, Waiting, World
+from shared.testing.pipeline import Crash, Pipeline, Waiting, World
 
 HANDLERS = {
     "route": functions.route.handler.handle,
@@ -86,7 +86,7 @@ class System:
         *,
         model: Model | None = None,
         seed: int = 0,
-        manners: Manners | None = None,
+        counts_attempts: bool = True,
         store: Callable[[MemoryStore], Store] | None = None,
     ) -> None:
         known = flows if isinstance(flows, Library) else library(*flows)
@@ -96,7 +96,9 @@ class System:
         if store is not None:
             self.world.store = store(self.world.documents)
         stages = read_stages().stages
-        self.pipeline = Pipeline(self.world, stages, HANDLERS, seed=seed, manners=manners)
+        self.pipeline = Pipeline(
+            self.world, stages, HANDLERS, seed=seed, counts_attempts=counts_attempts
+        )
         self.publish = self.pipeline.publish
         self.send = self.pipeline.send
         self.run = self.pipeline.run

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from shared.domain.records import dead_letter_path
 from shared.errors import (
     BusUnavailableError,
     ModelRefusedError,
     NotFoundError,
     RedriveRefusedError,
 )
+from shared.ports import Update
 from shared.testing.memory import ScriptedModel
 from tests.functional import calls
 from tests.functional.system import EVENT, System, echoing, flow
@@ -79,6 +81,20 @@ async def test_a_letter_can_be_redriven_once():
         await system.redrive(letter.letter_id)
     with pytest.raises(RedriveRefusedError, match="only a failed run can go on"):
         await system.redrive(letter.run_id)
+    assert calls.SEEN["kept"] == 2
+
+
+async def test_a_redrive_cut_short_before_it_closed_the_letter_is_finished_by_the_next():
+    system = await broken("kept")
+    letter = system.letter()
+    calls.BROKEN.clear()
+    await system.redrive(letter.run_id)
+    found = await system.world.documents.get(dead_letter_path(letter.letter_id))
+    assert found is not None
+    await system.world.documents.commit([Update(found.path, {"status": "open"}, found.revision)])
+    again = await system.redrive(letter.letter_id)
+    assert (again.steps, system.letter().status) == ((), "redriven")
+    assert await outcome(system) == ("succeeded", {"last": "last(1)"})
     assert calls.SEEN["kept"] == 2
 
 

@@ -122,7 +122,7 @@ def test_what_breaks_is_named_with_its_replay(
     monkeypatch.setattr(steps._Step, "resume", resume)
     assert simulate("--seeds=60", "--json") == 1
     found = json.loads(said(capsys))["simulated"][0]["broken"][0]
-    assert found["violations"][0]["invariant"] == "same-ending"
+    assert "same-ending" in {one["invariant"] for one in found["violations"]}
     assert found["replay"].endswith(f"--seed {found['seed']} --trace")
     assert simulate(f"--seed={found['seed']}") == 1
     told = said(capsys)

@@ -1,0 +1,115 @@
+"""What is to be simulated, as asked for on the command line: an event, its data, its flows.
+
+Finds sample data where none is given. Must not know seeds or weather.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.sample_run import SAMPLE
+from emulator.simulation.answers import answer
+from emulator.standin.derive import UnderivableSchemaError, derive
+from shared.domain.flow import Flow
+from shared.errors import UsageError
+from shared.prompting.library import Library
+from shared.prompting.render import schema_problem
+from shared.testing.memory import ScriptedModel
+from shared.testing.simulator.case import Case
+
+_SAMPLES = {"support-reply": SAMPLE}
+
+
+class NoSuchFlowError(UsageError):
+    """`segue flows list` tells more of them, `segue flows check` what is wrong with others."""
+
+
+class NoSampleError(UsageError):
+    """Give the event's data with --data JSON, or @file."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An event to be simulated. `name` is its flow, or its type where no flow is named.
+
+    `options` are those of the command line that ask for it.
+    """
+
+    name: str
+    event_type: str
+    data: Any
+    options: tuple[str, ...]
+
+    def replay(self, seed: int) -> str:
+        """The command that plays a seed once more."""
+        return shlex.join(["segue", "simulate", *self.options, "--seed", str(seed), "--trace"])
+
+    def case(self, library: Library) -> Case:
+        """The case, with a model that answers as the stand-in does."""
+        return Case.revised(
+            self.name,
+            library,
+            self.event_type,
+            self.data,
+            model=lambda: ScriptedModel(default=answer),
+        )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options --flow, --event and --data, as given."""
+
+    flow: str | None = None
+    event: str | None = None
+    data: str | None = None
+
+    def options(self, flow: str | None) -> tuple[str, ...]:
+        """As one would give them for one flow."""
+        given = {"--flow": flow, "--event": self.event, "--data": self.data}
+        return tuple(
+            part for name, text in given.items() if text is not None for part in (name, text)
+        )
+
+
+def subjects(asked: Asked, data: bytes | None, library: Library) -> list[Subject]:
+    """One for the flow or event named, else one for each flow. Raises UsageError."""
+    if asked.flow is not None and asked.flow not in library.flows:
+        known = ", ".join(sorted(library.flows)) or "none"
+        raise NoSuchFlowError(f"there is no flow {asked.flow!r}; there are: {known}")
+    if asked.flow is None and asked.event is not None:
+        payload = json.loads(data) if data is not None else None
+        return [Subject(asked.event, asked.event, payload, asked.options(None))]
+    names = [asked.flow] if asked.flow is not None else sorted(library.flows)
+    return [_of_flow(library.flows[name].flow, asked, data) for name in names]
+
+
+def _of_flow(flow: Flow, asked: Asked, data: bytes | None) -> Subject:
+    event = asked.event or flow.on.event
+    if any(character in event for character in "*?["):
+        raise NoSampleError(f"flow {flow.flow!r} takes events {event!r}: name one with --event")
+    payload = json.loads(data) if data is not None else sample_of(flow)
+    return Subject(flow.flow, event, payload, asked.options(flow.flow))
+
+
+def sample_of(flow: Flow) -> Any:
+    """Data that the flow takes: its shipped sample, else one made up from its `input` schema."""
+    if flow.flow in _SAMPLES:
+        return json.loads(_SAMPLES[flow.flow].read_bytes())
+    if flow.input is None:
+        raise NoSampleError(f"flow {flow.flow!r} declares no `input` to make data up from")
+    return _derived(flow.flow, dict(flow.input))
+
+
+def _derived(name: str, schema: Mapping[str, Any]) -> Any:
+    try:
+        data = derive(dict(schema), f"a sample event for {name}")
+    except UnderivableSchemaError as error:
+        raise NoSampleError(f"flow {name!r}: {error}") from error
+    broken = schema_problem(schema, data)
+    if broken:
+        raise NoSampleError(f"flow {name!r}: the data made up from its `input` {broken}")
+    return data

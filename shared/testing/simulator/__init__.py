@@ -1,0 +1,1 @@
+"""A deterministic simulator: the real stages in one thread, on virtual time, in seeded weather."""

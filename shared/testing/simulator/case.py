@@ -1,0 +1,64 @@
+"""What is simulated: flows, an event that starts them, and how the model answers.
+
+Pure data; nothing in it depends on a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.domain.version import FlowVersion, PromptVersion
+from shared.ports import Model
+from shared.prompting.library import Library
+from shared.testing.memory import ScriptedModel
+
+_REVISION = "{# revised #}"  # renders to nothing, and is another version all the same
+
+
+def _nothing(_mended: bool) -> None:  # noqa: FBT001 - the signature of `Case.mend`
+    return
+
+
+@dataclass(frozen=True)
+class Case:
+    """One library, one event.
+
+    `model` makes a fresh model, whose answer must follow from the request alone. `doomed` are
+    steps that fail for good until `mend(True)` is called; `mend(False)` breaks them. `later` is a
+    library that may be deployed in the middle; runs on it must end as they do on `library`.
+    """
+
+    name: str
+    library: Library
+    event_type: str
+    data: Any = None
+    model: Callable[[], Model] = ScriptedModel
+    doomed: frozenset[str] = frozenset()
+    mend: Callable[[bool], None] = _nothing
+    later: Library | None = None
+
+    @classmethod
+    def revised(cls, *args: Any, **more: Any) -> Case:
+        """A case whose later library has new versions of all prompts, which say the same."""
+        case = cls(*args, **more)
+        return replace(case, later=_revised(case.library))
+
+
+def _revised(library: Library) -> Library:
+    prompts = {name: _revised_prompt(prompt) for name, prompt in library.prompts.items()}
+    flows = {
+        name: FlowVersion(flow=old.flow, prompts={each: prompts[each] for each in old.prompts})
+        for name, old in library.flows.items()
+    }
+    return Library(flows, prompts, library.problems)
+
+
+def _revised_prompt(prompt: PromptVersion) -> PromptVersion:
+    return PromptVersion(
+        name=prompt.name,
+        head=prompt.head,
+        body=prompt.body + _REVISION,
+        partials=prompt.partials,
+    )

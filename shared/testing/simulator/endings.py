@@ -1,0 +1,167 @@
+"""What must hold when all is quiet: every run has ended as it should, and nothing is left over.
+
+Compares with a world where nothing went wrong. Must not know how a run gets to its end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.records import run_path
+from shared.testing.simulator.engine import Fields
+from shared.testing.simulator.instance import Work
+from shared.testing.simulator.invariants import Watch
+
+Ending = Mapping[str, Any]
+LOST_RACE = frozenset({"ClaimLost", "ClaimBusy"})
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the weather allows for.
+
+    endings: of runs, where nothing goes wrong; None while that is being found out. garbage: the
+    bytes that no stage can read. letters: error codes that misfortune has given a reason for.
+    exact: outputs are compared too, not only how runs and steps ended.
+    """
+
+    endings: Mapping[str, Ending] | None
+    garbage: tuple[bytes, ...]
+    letters: frozenset[str]
+    exact: bool = True
+
+
+def records(documents: Mapping[str, Fields], collection: str) -> Iterator[tuple[str, Fields]]:
+    """(id, fields) of the documents of a collection, in order."""
+    depth = collection.count("/") + 1
+    for path in sorted(documents):
+        if path.startswith(f"{collection}/") and path.count("/") == depth:
+            yield path.rsplit("/", 1)[1], documents[path]
+
+
+def endings_of(documents: Mapping[str, Fields]) -> dict[str, Ending]:
+    """By run: how it ended, with what, and how each of its steps did."""
+    return {
+        run_id: {
+            "correlation": run["correlation_id"],
+            "status": run["status"],
+            "outputs": run["outputs"],
+            "error": run["error"],
+            "steps": {
+                name: (step["status"], step["output"])
+                for name, step in records(documents, f"{run_path(run_id)}/steps")
+            },
+        }
+        for run_id, run in records(documents, "runs")
+    }
+
+
+def check_endings(watch: Watch, works: Iterable[Work], expected: Expected) -> None:
+    """Notes on the watch what does not hold."""
+    checks: tuple[Callable[[Watch, Expected], Iterator[tuple[str, str]]], ...] = (
+        _events,
+        _runs,
+        _joins,
+        _letters,
+    )
+    for check in checks:
+        for invariant, what in check(watch, expected):
+            watch.note(invariant, what)
+    for step, (asked, allowed) in _model_calls(watch, works).items():
+        watch.note("model-calls", f"{asked} for step {step}, at most {allowed} are excused")
+
+
+def _events(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
+    stored = {key for key, _ in records(watch.documents, "events")}
+    for key in sorted(set(watch.accepted.values()) - stored):
+        yield "event-stored", f"event {key} was published and is not stored"
+
+
+def _runs(watch: Watch, expected: Expected) -> Iterator[tuple[str, str]]:
+    if expected.endings is None:
+        return
+    found = {
+        run_id: _compared(ending, expected)
+        for run_id, ending in endings_of(watch.documents).items()
+    }
+    stored = {event["correlation_id"] for _, event in records(watch.documents, "events")}
+    wanted = {
+        run_id: _compared(ending, expected)
+        for run_id, ending in expected.endings.items()
+        if ending["correlation"] in stored
+    }
+    for run_id in sorted(found.keys() | wanted.keys()):
+        if found.get(run_id) != wanted.get(run_id):
+            yield "same-ending", _difference(run_id, found.get(run_id), wanted.get(run_id))
+
+
+def _compared(ending: Ending, expected: Expected) -> Ending:
+    """What of an ending must be the same whatever happens."""
+    if expected.exact:
+        return ending
+    steps = {name: (status, None) for name, (status, _) in ending["steps"].items()}
+    return {**ending, "outputs": None, "steps": steps}
+
+
+def _difference(run_id: str, found: Ending | None, wanted: Ending | None) -> str:
+    if found is None:
+        return f"{run_id} is missing"
+    if wanted is None:
+        return f"{run_id} should not be there"
+    for key in ("status", "error", "outputs"):
+        if found[key] != wanted[key]:
+            return f"{run_id}: {key} {found[key]!r}, undisturbed {wanted[key]!r}"
+    steps = sorted(found["steps"].keys() | wanted["steps"].keys())
+    for step in steps:
+        have, want = found["steps"].get(step), wanted["steps"].get(step)
+        if have != want:
+            return f"{run_id}: step {step} {have!r}, undisturbed {want!r}"
+    return f"{run_id}: {found!r}, undisturbed {wanted!r}"
+
+
+def _joins(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
+    for run_id, run in records(watch.documents, "runs"):
+        version = watch.version_of(run_id)
+        if version is None or run["status"] != "succeeded":
+            continue
+        for name, join in records(watch.documents, f"{run_path(run_id)}/joins"):
+            if join["arrived"] != version.flow.width(name):
+                yield "join-once", f"join {name} of {run_id} counts {join['arrived']}"
+
+
+def _letters(watch: Watch, expected: Expected) -> Iterator[tuple[str, str]]:
+    kept: Counter[bytes] = Counter()
+    for letter_id, letter in records(watch.documents, "dead_letters"):
+        code = letter["error"]["code"]
+        if letter["data"] in expected.garbage:
+            kept[letter["data"]] += 1
+            if code not in {"MessageInvalid", "DeliveriesExhausted"}:
+                yield "dead-letters", f"garbage is kept as {code}"
+        elif code not in expected.letters:
+            yield "dead-letters", f"a letter of {letter['step']} with {letter['error']}"
+        elif letter["status"] != "redriven":
+            yield "dead-letters", f"letter {letter_id} is still open"
+    for garbage in expected.garbage:
+        if kept[garbage] != 1:
+            yield "dead-letters", f"{kept[garbage]} letters for one message of garbage"
+
+
+def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str], tuple[int, int]]:
+    """By step: (calls, those allowed) where there were more than misfortune accounts for."""
+    allowed: Counter[tuple[str, str]] = Counter()
+    for work in works:
+        if work.step is not None and work.subscription.endswith("-generate"):
+            allowed[work.step] += work.excuses + _was_cut_down(work)
+    asked = Counter(watch.asked)
+    return {step: (n, 1 + allowed[step]) for step, n in asked.items() if n > 1 + allowed[step]}
+
+
+def _was_cut_down(work: Work) -> bool:
+    """Whether the work came to nothing through no fault of the protocol."""
+    if work.given_up or work.told is None:
+        return True
+    code = work.told.error.code if work.told.error else None
+    return work.told.disposition != "ack" and code not in LOST_RACE

@@ -1,0 +1,216 @@
+"""What must never happen, looked for at every commit, publish, model call and acknowledgement.
+
+Each check has the name it is reported by; GUARANTEES says what each name stands for. What can only
+be told when all is quiet is in `endings`. Order keys and budgets have no check here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.delivery.scope import MESSAGE_ID
+from shared.domain import ids
+from shared.domain.envelope import Message, ModelRequest
+from shared.domain.records import event_path, run_path, step_path
+from shared.domain.version import FlowVersion
+from shared.testing.simulator.engine import Change, Fields
+from shared.testing.simulator.instance import Work
+
+GUARANTEES: Mapping[str, str] = {
+    "event-stored": "an event is stored before it is acknowledged, and none is lost",
+    "one-run": "there is at most one run for each flow and event, however often it is published",
+    "result-once": "the result of a step is recorded once",
+    "model-calls": "a model is asked once a step, and once more for each attempt that was cut down",
+    "join-once": "a join fires exactly once, and no step starts before all that it needs has ended",
+    "dead-letters": "what cannot be processed is kept with its reason and bytes, and nothing else",
+    "terminal-run": "a run that has ended never changes, unless a failed one is redriven",
+    "pinned": "a run stays on the flow version and the prompts it began with",
+    "same-ending": "a run ends as it does where nothing goes wrong",
+    "settles": "all messages are processed in the end, and then every run has ended",
+    "no-defect": "no stage meets an error that it does not know",
+}
+_FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A guarantee that was broken. `invariant` is a name in GUARANTEES."""
+
+    invariant: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.what}"
+
+
+@dataclass
+class Watch:
+    """Sees everything, keeps a mirror of what is stored, and notes what must not happen.
+
+    `versions` are all flow versions ever deployed, by version.
+    """
+
+    versions: Mapping[str, FlowVersion]
+    on_violation: Callable[[Violation], None] = lambda _violation: None
+    violations: list[Violation] = field(default_factory=list)
+    documents: dict[str, Fields] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    accepted: dict[str, str] = field(default_factory=dict)
+    buried: set[str] = field(default_factory=set)
+    results: Counter[str] = field(default_factory=Counter)
+
+    def note(self, invariant: str, what: str) -> None:
+        """Something that must not happen has happened."""
+        violation = Violation(invariant, what)
+        self.violations.append(violation)
+        self.on_violation(violation)
+
+    # -- a document has changed -------------------------------------------------------------
+
+    def changed(self, change: Change) -> None:
+        """Called for each change of a document, at the moment it takes effect."""
+        if change.after is None:
+            self.documents.pop(change.path, None)
+        else:
+            self.documents[change.path] = change.after
+        parts = change.path.split("/")
+        kind = parts[0] if len(parts) == 2 else f"{parts[0]}/{parts[2]}"
+        for invariant, what in _CHANGE_CHECKS.get(kind, _unchecked)(self, change):
+            self.note(invariant, what)
+
+    # -- a message, a call, an answer -------------------------------------------------------
+
+    def published(self, topic: str, message: Message, message_id: str) -> None:
+        """Called for each message that a topic has taken."""
+        attributes = message.attributes
+        if topic == "events":
+            key = ids.event_key(
+                attributes.get("ce-source", ids.UNNAMED_SOURCE), attributes.get("ce-id", message_id)
+            )
+            self.accepted[message_id] = key
+        elif topic.endswith("-dead"):
+            self.buried.add(attributes.get(MESSAGE_ID, ""))
+        elif topic in {"compose", "act"} and "segue-step" in attributes:
+            self._published_step(attributes["segue-run"], attributes["segue-step"])
+
+    def _published_step(self, run_id: str, step: str) -> None:
+        version = self.version_of(run_id)
+        if version is None:
+            self.note("join-once", f"{step} of {run_id} was sent before its run was stored")
+            return
+        for need in version.flow.steps[step].needs:
+            if self._status(step_path(run_id, need)) not in {"succeeded", "skipped"}:
+                self.note("join-once", f"{step} of {run_id} was sent before {need} had ended")
+
+    def asks(self, request: ModelRequest) -> None:
+        """Called for each call that reaches the model."""
+        labels = request.labels
+        run_id, step = labels.get("segue-run", ""), labels.get("segue-step", "")
+        self.asked.append((run_id, step))
+        version = self.version_of(run_id)
+        pinned = version.prompt(step).version if version is not None else None
+        if labels.get("segue-prompt-version") != pinned:
+            self.note("pinned", f"{step} of {run_id} asks with a prompt it is not pinned to")
+
+    def answered(self, work: Work, status: int) -> None:
+        """Called for each answer that a stage gives."""
+        report = work.told
+        if report is not None and report.outcome == "crashed":
+            self.note("no-defect", f"{work.instance.name}: {report.details.get('stack_trace')}")
+        key = self.accepted.get(work.message_id)
+        is_buried = work.message_id in self.buried
+        is_kept = key is None or is_buried or event_path(key) in self.documents
+        if 200 <= status < 300 and not is_kept:
+            self.note("event-stored", f"event {key} was acknowledged and is not stored")
+
+    # -- what is known ----------------------------------------------------------------------
+
+    def version_of(self, run_id: str) -> FlowVersion | None:
+        """What a run is pinned to, by its record."""
+        run = self.documents.get(run_path(run_id))
+        return None if run is None else self.versions.get(run["flow_version"])
+
+    def _status(self, path: str) -> str | None:
+        found = self.documents.get(path)
+        return None if found is None else str(found["status"])
+
+
+Found = Iterator[tuple[str, str]]
+
+
+def _unchecked(_watch: Watch, _change: Change) -> Found:
+    yield from ()
+
+
+def _event(_watch: Watch, change: Change) -> Found:
+    before, after = change.before, change.after
+    if after is None:
+        yield "event-stored", f"{change.path} was deleted"
+    elif before is not None and {**before, "runs": ()} != {**after, "runs": ()}:
+        yield "event-stored", f"{change.path} was changed"
+
+
+def _run(watch: Watch, change: Change) -> Found:
+    before, after = change.before, change.after
+    if after is None:
+        yield "terminal-run", f"{change.path} was deleted"
+        return
+    if before is None:
+        yield from _second_run(watch, change.path, after)
+        return
+    if before["status"] in _FINAL and not _reopened(before, after):
+        yield "terminal-run", f"{change.path} had {before['status']} and was changed"
+    if before["flow_version"] != after["flow_version"]:
+        yield "pinned", f"{change.path} was moved to flow version {after['flow_version']}"
+
+
+def _second_run(watch: Watch, path: str, run: Fields) -> Found:
+    for other, fields in watch.documents.items():
+        is_run = other != path and other.startswith("runs/") and other.count("/") == 1
+        if is_run and _origin(fields) == _origin(run):
+            yield "one-run", f"{path} and {other} are runs of one flow for one event"
+
+
+def _origin(run: Fields) -> tuple[Any, Any]:
+    return run["flow"], run["event_key"]
+
+
+def _reopened(before: Fields, after: Fields) -> bool:
+    redriven = after["redrives"] == before["redrives"] + 1
+    return bool(before["status"] == "failed" and after["status"] == "running" and redriven)
+
+
+def _step(watch: Watch, change: Change) -> Found:
+    before, after = change.before, change.after
+    if after is None:
+        yield "result-once", f"{change.path} was deleted"
+        return
+    was, now = before["status"] if before else "pending", after["status"]
+    if was in _FINAL and (was, now) != ("failed", "pending"):
+        yield "result-once", f"{change.path} was recorded as {was} and then as {now}"
+    if now in {"succeeded", "skipped"}:
+        watch.results[change.path] += 1
+        if watch.results[change.path] > 1:
+            yield "result-once", f"{change.path} has {watch.results[change.path]} results"
+
+
+def _join(watch: Watch, change: Change) -> Found:
+    _, run_id, _, name = change.path.split("/")
+    version = watch.version_of(run_id)
+    if version is None or change.after is None:
+        yield "join-once", f"{change.path} counts for a run that is not there"
+        return
+    width, after = version.flow.width(name), change.after
+    if after["arrived"] > width or after["succeeded"] > width:
+        yield "join-once", f"{change.path} counts {after['arrived']}, but only {width} lead there"
+
+
+_CHANGE_CHECKS: Mapping[str, Callable[[Watch, Change], Found]] = {
+    "events": _event,
+    "runs": _run,
+    "runs/steps": _step,
+    "runs/joins": _join,
+}

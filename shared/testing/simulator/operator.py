@@ -1,0 +1,99 @@
+"""What people and clocks do while the stages work: publish, sweep, deploy, and redrive what failed.
+
+An operator's command is a process too: it may die, and is then started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+from shared.delivery.deps import Deps
+from shared.delivery.redrive import redrive
+from shared.domain.envelope import Message
+from shared.errors import Conflict, RedriveRefusedError, Transient
+from shared.testing.simulator.case import Case
+from shared.testing.simulator.endings import records
+from shared.testing.simulator.engine import Engine
+from shared.testing.simulator.fate import Fate
+from shared.testing.simulator.instance import Instance, Killed
+from shared.testing.simulator.invariants import Watch
+
+GARBAGE = b"\x00 no message of any stage"
+EVENTS = ("e1", "e2")
+_TRIES = 60  # of one command; misfortune ends before
+_PAUSE = 60.0  # seconds between two tries of a command
+_SPREAD = 2.0  # seconds over which copies of an event are published
+
+
+class Operator:
+    """Acts on one engine in one weather. `redriven` counts the runs that had to be."""
+
+    def __init__(
+        self, case: Case, engine: Engine, fate: Fate, build: Callable[[Instance], Deps]
+    ) -> None:
+        self.redriven = 0
+        self.garbage: tuple[bytes, ...] = ()
+        self._case = case
+        self._engine = engine
+        self._fate = fate
+        self._build = build
+
+    async def publish(self) -> None:
+        """The event, under one or two ids, each as often as the weather says."""
+        fate, weather = self._fate, self._fate.weather
+        copies = [
+            event_id for event_id in EVENTS[: weather.events] for _ in range(weather.publications)
+        ]
+        if weather.garbage:
+            self.garbage = (GARBAGE,)
+            topic = ("compose", "generate", "act")[fate.below(3)]
+            await self._engine.bus.publish(topic, [Message(GARBAGE)])
+        await asyncio.gather(*(self._publish_one(event_id) for event_id in copies))
+
+    async def _publish_one(self, event_id: str) -> None:
+        if self._fate.weather.publications > 1:
+            await asyncio.sleep(self._fate.seconds(0, _SPREAD))
+        attributes = {"ce-type": self._case.event_type, "ce-id": event_id}
+        data = json.dumps(self._case.data).encode()
+        await self._engine.bus.publish("events", [Message(data, attributes)])
+
+    async def sweep(self, watch: Watch) -> None:
+        """Cloud Scheduler's tick, for ever; left out while no run can time out."""
+        while True:
+            await asyncio.sleep(self._fate.weather.sweep_every)
+            if any(run["deadline"] is not None for _, run in records(watch.documents, "runs")):
+                await self._engine.bus.publish("sweep", [Message(b"")])
+
+    async def redrive_failed(self, watch: Watch) -> int:
+        """Redrives every run that has failed and every other open letter; returns how many."""
+        failed = [
+            run_id for run_id, run in records(watch.documents, "runs") if run["status"] == "failed"
+        ]
+        letters = [
+            letter_id
+            for letter_id, letter in records(watch.documents, "dead_letters")
+            if letter["status"] == "open"
+            and letter["run_id"] not in failed
+            and letter["data"] not in self.garbage
+        ]
+        for name in (*failed, *letters):
+            self._fate.story.tell("operator", "operator", f"redrives {name}")
+            if not await self._redrive(name):
+                watch.note("dead-letters", f"{name} could not be redriven")
+        self.redriven += len(failed) + len(letters)
+        return len(failed) + len(letters)
+
+    async def _redrive(self, name: str) -> bool:
+        for _ in range(_TRIES):
+            deps = self._build(Instance("operator"))
+            try:
+                with suppress(Killed, Transient, Conflict):
+                    await redrive(name, deps)
+                    return True
+            except RedriveRefusedError:  # an earlier try had gone further than it could tell
+                return True
+            await asyncio.sleep(_PAUSE)
+        return False

@@ -1,0 +1,169 @@
+"""One case in one weather, from the first event until all is quiet, and what was broken meanwhile.
+
+The same case and seed tell the same story. Must not know any engine nor any stage's code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from shared.delivery import crashpoints
+from shared.testing.simulator.case import Case
+from shared.testing.simulator.endings import Ending, Expected, check_endings, endings_of, records
+from shared.testing.simulator.engine import Platform
+from shared.testing.simulator.invariants import Violation
+from shared.testing.simulator.operator import EVENTS, Operator
+from shared.testing.simulator.scene import Scene
+from shared.testing.simulator.story import Story
+from shared.testing.simulator.virtual_loop import VirtualLoop, run
+from shared.testing.simulator.weather import CALM, Weather, weather_of
+
+_LOOK = 5.0, 120.0  # seconds between two looks whether all is quiet: at first, and at most
+_HORIZON = 86_400.0  # seconds after which what still goes round never ends
+_MOST_DELIVERIES = 20_000
+_ROUNDS = 30  # of redriving: misfortune may strike each time, but it ends
+# How misfortune ends a step or a run for good: by itself, and by what it makes others say.
+_EXHAUSTED = frozenset({"RunTimeout", "StepTimeout", "DeliveriesExhausted"})
+_SAID = {"model refuses": "ModelRefused", "nonsense": "OutputInvalid", "rejection": "ActionFailed"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a simulation came to. `seconds` are virtual; `endings` are of all runs, by id."""
+
+    case: str
+    seed: int
+    violations: tuple[Violation, ...]
+    story: Story
+    statistics: Counter[str]
+    seconds: float
+    endings: Mapping[str, Ending]
+
+
+class Simulation:
+    """Plays once, in the seed's weather unless another is given.
+
+    `endings` are those of a calm simulation of the case; without them none are compared. Where a
+    flow's own functions answer differently each time, `exact` leaves outputs out of it.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        seed: int,
+        platform: Platform,
+        *,
+        weather: Weather | None = None,
+        endings: Mapping[str, Ending] | None = None,
+        exact: bool = True,
+    ) -> None:
+        self._case = case
+        self._seed = seed
+        self._platform = platform
+        self._weather = weather or weather_of(seed)
+        self._endings = endings
+        self._exact = exact
+
+    def play(self) -> Verdict:
+        """The verdict. Must be called outside of any event loop."""
+        return run(self._play)
+
+    async def _play(self, loop: VirtualLoop) -> Verdict:
+        scene = Scene(loop, self._case, self._platform, self._seed, self._weather)
+        operator = Operator(self._case, scene.engine, scene.fate, scene.operators_deps)
+        crashpoints.arm(scene.fate.at)
+        self._case.mend(False)
+        scene.open()
+        around = [loop.create_task(operator.sweep(scene.watch)), loop.create_task(_deploy(scene))]
+        try:
+            settled = await self._tell(scene, operator)
+        finally:
+            crashpoints.arm(None)
+            self._case.mend(True)
+            for task in around:
+                task.cancel()
+        self._look_back(scene, operator, settled=settled)
+        return self._verdict(scene, operator)
+
+    async def _tell(self, scene: Scene, operator: Operator) -> bool:
+        """Publish, work, mend what was doomed, redrive what failed. False where it never ends."""
+        await operator.publish()
+        settled = await _settle(scene)
+        if settled:
+            _require_ended(scene, doomed=bool(self._case.doomed))
+        self._case.mend(True)
+        for _ in range(_ROUNDS):
+            if not settled or not await operator.redrive_failed(scene.watch):
+                break
+            settled = await _settle(scene)
+            _require_ended(scene, doomed=False)
+        return settled
+
+    def _look_back(self, scene: Scene, operator: Operator, *, settled: bool) -> None:
+        if settled:
+            spoken = {code for what, code in _SAID.items() if scene.fate.met[what]}
+            doomed = {"ActionFailed"} if self._case.doomed else set()
+            letters = frozenset(_EXHAUSTED | spoken | doomed)
+            expected = Expected(self._endings, operator.garbage, letters, exact=self._exact)
+            check_endings(scene.watch, scene.dispatcher.works, expected)
+        if scene.engine.parked():
+            scene.watch.note("settles", f"{scene.engine.parked()} messages nobody could take")
+
+    def _verdict(self, scene: Scene, operator: Operator) -> Verdict:
+        counts = Counter(scene.fate.met)
+        counts.update(f"error {one.error.code}" for one in scene.reports if one.error)
+        counts["deliveries"] = len(scene.dispatcher.works)
+        counts["model calls"] = len(scene.watch.asked)
+        counts["redriven"] = operator.redriven
+        return Verdict(
+            case=self._case.name,
+            seed=self._seed,
+            violations=tuple(scene.watch.violations),
+            story=scene.story,
+            statistics=+counts,
+            seconds=scene.loop.time(),
+            endings=endings_of(scene.watch.documents),
+        )
+
+
+def calm(case: Case, platform: Platform, seed: int = 0) -> Verdict:
+    """The case where nothing goes wrong: its `endings` are what every weather must come to."""
+    return Simulation(case, seed, platform, weather=replace(CALM, events=len(EVENTS))).play()
+
+
+async def _settle(scene: Scene) -> bool:
+    """Whether everything is processed within a day and a bounded number of deliveries."""
+    until = scene.loop.time() + _HORIZON
+    pause, most = _LOOK
+    while not scene.is_quiet:
+        made = len(scene.dispatcher.works)
+        if scene.loop.time() > until or made > _MOST_DELIVERIES:
+            scene.watch.note("settles", f"messages still go round after {made} deliveries")
+            return False
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, most)
+    return True
+
+
+async def _deploy(scene: Scene) -> None:
+    if scene.weather.deploys:
+        await asyncio.sleep(scene.fate.seconds(0, 20 * scene.weather.latency + 1))
+        scene.deploy()
+
+
+def _require_ended(scene: Scene, *, doomed: bool) -> None:
+    """Each run has ended, a doomed one as failed, or its event has become a letter before it could.
+
+    Then nothing but the operator can set it going: a run that is left running is forgotten.
+    """
+    documents = scene.watch.documents
+    letters = [letter for _, letter in records(documents, "dead_letters")]
+    if any(letter["stage"] == "route" and letter["status"] == "open" for letter in letters):
+        return
+    for run_id, ending in endings_of(documents).items():
+        status = ending["status"]
+        if status == "running" or (doomed and status != "failed"):
+            scene.watch.note("settles", f"{run_id} is {status} when all is quiet")
