@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,15 +43,6 @@ def _google() -> GoogleEngine:
         return GoogleEngine(find())
     except EngineMissingError as missing:
         pytest.skip(str(missing))
-
-
-@contextmanager
-def pointed_at(engine: Engine) -> Iterator[None]:
-    """Clients built meanwhile talk to the engine; no other test sees the variables."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in engine.environment().items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from emulator.embedded_engine import EmbeddedEngine
 from emulator.engine import Engine, EngineMissingError
 from emulator.google import GoogleEngine
 from emulator.google_install import find
+from emulator.provision import pointed_at
 from emulator.serving import Served, serve
 from emulator.simulation.core_bus import CoreBus
 from emulator.simulation.core_store import CoreStore
@@ -36,7 +37,7 @@ from shared.ports import Bus, Store
 from shared.testing.memory import MemoryBus, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 PROJECT = f"segue-contract-{uuid.uuid4().hex[:8]}"  # an emulator from outside keeps old tests
 ENGINES = ("embedded", "google")
@@ -60,15 +61,6 @@ async def google_engine(
     await engine.stop()
 
 
-@contextmanager
-def pointed_at(engine: Engine) -> Iterator[None]:
-    """Clients built meanwhile talk to the engine; no other test sees the variables."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in engine.environment().items():
-            patch.setenv(name, value)
-        yield
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def embedded_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     """The embedded engine, in a process of its own; it asks for no composite indexes."""
@@ -79,13 +71,13 @@ async def embedded_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def embedded_firestore(embedded_engine: Engine) -> FirestoreStore:
-    with pointed_at(embedded_engine):
+    with pointed_at(embedded_engine.environment()):
         return FirestoreStore(firestore_store.build_client(PROJECT))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def google_firestore(google_engine: Engine) -> FirestoreStore:
-    with pointed_at(google_engine):
+    with pointed_at(google_engine.environment()):
         return FirestoreStore(firestore_store.build_client(PROJECT))
 
 
@@ -129,7 +121,7 @@ Clients = tuple[PublisherAsyncClient, SubscriberAsyncClient]
 
 @asynccontextmanager
 async def clients_of(engine: Engine) -> AsyncIterator[Clients]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         publisher, subscriber = PublisherAsyncClient(), SubscriberAsyncClient()
     yield publisher, subscriber
     await publisher.transport.close()

@@ -12,12 +12,12 @@ from google.cloud.firestore import AsyncClient, Client, CollectionReference
 from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from emulator.engine import Engine
-from tests.conformance.conftest import pointed_at
+from emulator.provision import pointed_at
 
 
 @pytest.fixture(scope="session")
 def db(engine: Engine, project: str) -> Iterator[Client]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = Client(project=project)
     yield client
     client.close()
@@ -25,7 +25,7 @@ def db(engine: Engine, project: str) -> Iterator[Client]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def adb(engine: Engine, project: str) -> AsyncIterator[AsyncClient]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = AsyncClient(project=project)
     yield client
     await client._firestore_api.transport.close()

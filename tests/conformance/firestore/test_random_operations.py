@@ -18,7 +18,7 @@ from emulator.embedded_engine import EmbeddedEngine
 from emulator.engine import Engine, EngineMissingError
 from emulator.google import GoogleEngine
 from emulator.google_install import find
-from tests.conformance.conftest import pointed_at
+from emulator.provision import pointed_at
 from tests.conformance.firestore.operations import Operation, operations
 from tests.conformance.firestore.replay import Replay
 
@@ -53,7 +53,7 @@ async def engines(
 def clients(engines: tuple[Engine, Engine], project: str) -> Iterator[tuple[Client, Client]]:
     made = []
     for engine in engines:
-        with pointed_at(engine):
+        with pointed_at(engine.environment()):
             made.append(Client(project=project))
     yield made[0], made[1]
     for client in made:

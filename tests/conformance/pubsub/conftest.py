@@ -17,8 +17,8 @@ from google.pubsub_v1 import (
 )
 
 from emulator.engine import Engine
+from emulator.provision import pointed_at
 from emulator.serving import Served, serve
-from tests.conformance.conftest import pointed_at
 from tests.conformance.pubsub.hook import Hook, Hooks
 from tests.conformance.pubsub.lane import Lane, Stream
 
@@ -34,7 +34,7 @@ Streams = Callable[..., Stream]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def publisher(engine: Engine) -> AsyncIterator[PublisherAsyncClient]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = PublisherAsyncClient()
     yield client
     await client.transport.close()
@@ -42,7 +42,7 @@ async def publisher(engine: Engine) -> AsyncIterator[PublisherAsyncClient]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def subscriber(engine: Engine) -> AsyncIterator[SubscriberAsyncClient]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = SubscriberAsyncClient()
     yield client
     await client.transport.close()
@@ -50,7 +50,7 @@ async def subscriber(engine: Engine) -> AsyncIterator[SubscriberAsyncClient]:
 
 @pytest.fixture(scope="session")
 def sync_publisher(engine: Engine) -> Iterator[PublisherClient]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = PublisherClient()
     yield client
     client.transport.close()
@@ -58,7 +58,7 @@ def sync_publisher(engine: Engine) -> Iterator[PublisherClient]:
 
 @pytest.fixture(scope="session")
 def sync_subscriber(engine: Engine) -> Iterator[SubscriberClient]:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = SubscriberClient()
     yield client
     client.transport.close()
@@ -67,7 +67,7 @@ def sync_subscriber(engine: Engine) -> Iterator[SubscriberClient]:
 @pytest.fixture
 def high_level(engine: Engine) -> Iterator[pubsub_v1.SubscriberClient]:
     """The client that most programs use, with its threads."""
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = pubsub_v1.SubscriberClient()
     yield client
     client.close()

@@ -12,7 +12,7 @@ from google.pubsub_v1 import PublisherAsyncClient, PublisherClient
 from google.pubsub_v1.types import PubsubMessage
 
 from emulator.engine import Engine
-from tests.conformance.conftest import pointed_at
+from emulator.provision import pointed_at
 from tests.conformance.pubsub.conftest import Lanes
 from tests.conformance.pubsub.lane import Lane, data
 
@@ -102,7 +102,7 @@ async def test_the_synchronous_client_publishes(
 
 
 async def test_the_batching_client_publishes(engine: Engine, lane: Lane) -> None:
-    with pointed_at(engine):
+    with pointed_at(engine.environment()):
         client = pubsub_v1.PublisherClient()
     futures = [client.publish(lane.topic, str(n).encode(), kind="batched") for n in range(20)]
     ids = [future.result(timeout=10) for future in futures]
