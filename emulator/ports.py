@@ -6,9 +6,15 @@ Imports next to nothing, as what starts first needs it. Must not know who listen
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
+from contextlib import suppress
 
 HOST = "127.0.0.1"
+# Linux gives away ports from 32768 on, others from 49152 on.
+_RESERVED = range(20_000, 32_000)
+_TRIES = 20
+_chance = random.SystemRandom()  # two processes must not choose alike, whatever seeds are set
 
 
 def listening_socket(port: int = 0) -> socket.socket:
@@ -27,9 +33,16 @@ def listening_socket(port: int = 0) -> socket.socket:
 
 
 def free_port() -> int:
-    """Name a port that is free now, for a process that cannot choose one itself."""
-    with listening_socket() as sock:
-        return int(sock.getsockname()[1])
+    """Name a port that is free now, for a process that cannot choose one itself.
+
+    It lies below the ports that systems give to outgoing connections: one of those could take it
+    before its process does, or while that process is started again. Raises OSError where none is
+    found.
+    """
+    for _ in range(_TRIES):
+        with suppress(OSError), listening_socket(_chance.choice(_RESERVED)) as sock:
+            return int(sock.getsockname()[1])
+    raise OSError(f"no free port on {HOST} after {_TRIES} tries: end what holds so many")
 
 
 async def http_status(port: int, path: str = "/") -> int | None:
