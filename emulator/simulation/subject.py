@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,11 @@ class NoSuchFlowError(UsageError):
 
 
 class NoSampleError(UsageError):
-    """Give the event's data with --data JSON, or @file."""
+    """Name the flow with --flow, and give the event's data with --data JSON, or @file."""
+
+
+class WhoseDataError(UsageError):
+    """Name the flow with --flow, or the event with --event."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +79,38 @@ class Asked:
         )
 
 
-def subjects(asked: Asked, data: bytes | None, library: Library) -> list[Subject]:
-    """One for the flow or event named, else one for each flow. Raises UsageError."""
+def subjects(
+    asked: Asked, data: bytes | None, library: Library, leave_out: Callable[[str], None]
+) -> list[Subject]:
+    """One for the flow or event named, else one for each flow that data is found for.
+
+    `leave_out` is told of the others, and why. Raises UsageError.
+    """
     if asked.flow is not None and asked.flow not in library.flows:
         known = ", ".join(sorted(library.flows)) or "none"
         raise NoSuchFlowError(f"there is no flow {asked.flow!r}; there are: {known}")
-    if asked.flow is None and asked.event is not None:
+    if asked.flow is not None:
+        return [_of_flow(library.flows[asked.flow].flow, asked, data)]
+    if asked.event is not None:
         payload = json.loads(data) if data is not None else None
         return [Subject(asked.event, asked.event, payload, asked.options(None))]
-    names = [asked.flow] if asked.flow is not None else sorted(library.flows)
-    return [_of_flow(library.flows[name].flow, asked, data) for name in names]
+    if data is not None:
+        raise WhoseDataError("--data is for one flow, and none is named")
+    return _all_with_samples(asked, library, leave_out)
+
+
+def _all_with_samples(
+    asked: Asked, library: Library, leave_out: Callable[[str], None]
+) -> list[Subject]:
+    found = []
+    for _, version in sorted(library.flows.items()):
+        try:
+            found.append(_of_flow(version.flow, asked, None))
+        except NoSampleError as error:
+            leave_out(str(error))
+    if not found:
+        raise NoSampleError(f"of {len(library.flows)} flows there is none to make data up for")
+    return found
 
 
 def _of_flow(flow: Flow, asked: Asked, data: bytes | None) -> Subject:

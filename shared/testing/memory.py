@@ -13,6 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from shared.document_size import require_committable, storable_size
 from shared.domain.actions import EmailSend, HttpRequest, SlackPost
@@ -289,7 +290,8 @@ class RecordingEffects:
 
     async def post_to_slack(self, action: SlackPost, key: str) -> Json:
         await self._perform(key, action)
-        return {"channel": action.channel, "ts": f"{len(self.performed)}.000000"}
+        # As Slack does with client_msg_id: the same key is the same message.
+        return {"channel": action.channel, "ts": f"{crc32(key.encode())}.000000"}
 
     async def send_email(self, action: EmailSend, key: str) -> Json:
         await self._perform(key, action)

