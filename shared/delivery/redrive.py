@@ -76,9 +76,10 @@ async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) 
         return Redriven(letter_id, run_id, ())
     steps: tuple[str, ...] = ()
     if not letters or not await _has_succeeded(run_id, deps):
-        steps = await _continue_run(run_id, deps, repin=repin)
-        letters = await _open_letters(run_id, deps)
-    for letter in letters:  # of a run that has succeeded: an earlier redrive was cut short
+        redrives, steps = await _continue_run(run_id, deps, repin=repin)
+        known = await _open_letters(run_id, deps)
+        letters = [each for each in known if DeadLetterRecord.of(each.data).redrives < redrives]
+    for letter in letters:  # all, where the run has succeeded; else none of a failure since
         await _mark(letter, deps)
     return Redriven(letter_id, run_id, steps)
 
@@ -116,7 +117,8 @@ async def _send_back(letter: DeadLetterRecord, deps: Deps) -> None:
 # -- a run --------------------------------------------------------------------------------------
 
 
-async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[str, ...]:
+async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, tuple[str, ...]]:
+    """(how often the run has been redriven by now, the steps sent)."""
     found = await deps.store.get(run_path(run_id))
     if found is None:
         raise RedriveRefusedError(f"run {run_id} is no longer stored")
@@ -127,7 +129,7 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[str, .
     version = await _version(run, steps, deps, repin=repin)
     reopened = await _reopen(found, run, version, steps, deps)
     statuses = {step.name: _status_now(step) for step in steps}
-    return await _send_frontier(reopened, version, statuses, deps)
+    return run.redrives + 1, await _send_frontier(reopened, version, statuses, deps)
 
 
 async def _version(

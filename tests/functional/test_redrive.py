@@ -98,6 +98,41 @@ async def test_a_redrive_cut_short_before_it_closed_the_letter_is_finished_by_th
     assert calls.SEEN["kept"] == 2
 
 
+async def test_a_letter_that_comes_after_its_run_was_redriven_is_closed():
+    calls.BROKEN.add("kept")
+    system = System([CHAIN])
+    await system.publish(EVENT)
+    while not [one for one in system.pipeline.collect() if one.stage == "bury"]:
+        await system.pipeline.step()
+    [late] = system.pipeline.collect()
+    system.pipeline.take(late)
+    calls.BROKEN.clear()
+    await system.redrive(system.run_ids()[0])
+    assert system.letters() == []
+    await system.pipeline.deliver(late)
+    assert (system.letter().status, system.letter().redrives) == ("redriven", 0)
+    assert await outcome(system) == ("succeeded", {"last": "last(1)"})
+
+
+async def test_a_step_that_fails_again_while_the_redrive_still_works_leaves_an_open_letter():
+    system = await broken("kept")
+    working = system.world.messages.publish
+
+    async def slow(topic: str, messages: Any) -> Any:
+        sent = await working(topic, messages)
+        del system.world.messages.publish
+        await system.run()  # the redriven step fails before the redrive goes on
+        return sent
+
+    system.world.messages.publish = slow
+    await system.redrive()
+    assert (await system.report())["status"] == "failed"
+    assert [(one.redrives, one.status) for one in by_redrives(system)] == [
+        (0, "redriven"),
+        (1, "open"),
+    ]
+
+
 async def test_what_is_not_there_cannot_be_redriven():
     system = await broken("kept")
     with pytest.raises(NotFoundError, match="no dead letter and no run 'nobody'"):

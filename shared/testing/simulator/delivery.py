@@ -156,7 +156,8 @@ class Dispatcher:
         instance, deps = chosen
         message = leased.message
         attempt = leased.attempt if fate.weather.counts_attempts else None
-        work = Work(instance, subscription, message.id, message.attributes, attempt)
+        about = message.id, message.data, message.attributes, attempt
+        work = Work(instance, subscription, *about)
         self._overtake(work)
         push = _body(subscription, leased, attempt)
         handling = self._handle(work, push, deps, self._handlers[stage])
@@ -181,7 +182,7 @@ class Dispatcher:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return 503
-        status = task.result()
+        status = None if task.cancelled() else task.result()
         if status is None:
             return 503 if fate.below(2) else None  # the connection is reset, or nobody answers
         if fate.strikes(push.unheard, "unheard", "broker", "does not hear the answer"):

@@ -154,7 +154,7 @@ def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str]
     allowed: Counter[tuple[str, str]] = Counter()
     for work in works:
         if work.step is not None and work.subscription.endswith("-generate"):
-            allowed[work.step] += work.excuses + _was_cut_down(work)
+            allowed[work.step] += work.excuses + (work.asked and _was_cut_down(work))
     asked = Counter(watch.asked)
     return {step: (n, 1 + allowed[step]) for step, n in asked.items() if n > 1 + allowed[step]}
 

@@ -23,14 +23,17 @@ class Work:
     """One push in the hands of an instance. `told` is the stage's report, once it is through.
 
     `given_up` is set when the broker sends the message to somebody else meanwhile; `excuses`
-    counts what the work met that may make one more model call necessary.
+    counts what the work met that may make one more model call necessary; `asked` is set when it
+    has made one.
     """
 
     instance: Instance
     subscription: str
     message_id: str
+    data: bytes
     attributes: Mapping[str, str]
     attempt: int | None
+    asked: bool = False
     given_up: bool = False
     excuses: int = 0
     told: StageReport | None = None

@@ -6,18 +6,19 @@ be told when all is quiet is in `endings`. Order keys and budgets have no check 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.delivery.scope import MESSAGE_ID
+from shared.delivery.scope import BLOB, MESSAGE_ID
 from shared.domain import ids
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.records import event_path, run_path, step_path
 from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Change, Fields
-from shared.testing.simulator.instance import Work
+from shared.testing.simulator.instance import CURRENT, Work
 
 GUARANTEES: Mapping[str, str] = {
     "event-stored": "an event is stored before it is acknowledged, and none is lost",
@@ -50,7 +51,9 @@ class Violation:
 class Watch:
     """Sees everything, keeps a mirror of what is stored, and notes what must not happen.
 
-    `versions` are all flow versions ever deployed, by version.
+    `versions` are all flow versions ever deployed, by version. `accepted` are the keys of events
+    and `buried` the messages that a stage has given up, by message id; `sent` are the bytes of all
+    messages, by stage, and `kept` what there are dead letters of.
     """
 
     versions: Mapping[str, FlowVersion]
@@ -60,6 +63,8 @@ class Watch:
     asked: list[tuple[str, str]] = field(default_factory=list)
     accepted: dict[str, str] = field(default_factory=dict)
     buried: set[str] = field(default_factory=set)
+    sent: set[tuple[str, bytes]] = field(default_factory=set)
+    kept: set[Hashable] = field(default_factory=set)
     results: Counter[str] = field(default_factory=Counter)
 
     def note(self, invariant: str, what: str) -> None:
@@ -86,6 +91,8 @@ class Watch:
     def published(self, topic: str, message: Message, message_id: str) -> None:
         """Called for each message that a topic has taken."""
         attributes = message.attributes
+        stage = "route" if topic == "events" else topic.removesuffix("-dead")
+        self.sent.add((stage, message.data))
         if topic == "events":
             key = ids.event_key(
                 attributes.get("ce-source", ids.UNNAMED_SOURCE), attributes.get("ce-id", message_id)
@@ -107,6 +114,9 @@ class Watch:
 
     def asks(self, request: ModelRequest) -> None:
         """Called for each call that reaches the model."""
+        work = CURRENT.get()
+        if work is not None:
+            work.asked = True
         labels = request.labels
         run_id, step = labels.get("segue-run", ""), labels.get("segue-step", "")
         self.asked.append((run_id, step))
@@ -120,11 +130,9 @@ class Watch:
         report = work.told
         if report is not None and report.outcome == "crashed":
             self.note("no-defect", f"{work.instance.name}: {report.details.get('stack_trace')}")
-        key = self.accepted.get(work.message_id)
-        is_buried = work.message_id in self.buried
-        is_kept = key is None or is_buried or event_path(key) in self.documents
-        if 200 <= status < 300 and not is_kept:
-            self.note("event-stored", f"event {key} was acknowledged and is not stored")
+        if 200 <= status < 300:
+            for invariant, what in _acknowledged(self, work):
+                self.note(invariant, what)
 
     # -- what is known ----------------------------------------------------------------------
 
@@ -139,6 +147,28 @@ class Watch:
 
 
 Found = Iterator[tuple[str, str]]
+
+
+def _acknowledged(watch: Watch, work: Work) -> Found:
+    key, is_buried = watch.accepted.get(work.message_id), work.message_id in watch.buried
+    if key is not None and not is_buried and event_path(key) not in watch.documents:
+        yield "event-stored", f"event {key} was acknowledged and is not stored"
+    if work.told is not None and work.told.disposition == "bury" and not is_buried:
+        yield "dead-letters", f"message {work.message_id} was given up without a letter"
+    if work.subscription.endswith("-dead") and not _is_kept(watch, work):
+        yield "dead-letters", f"letter {work.message_id} was acknowledged and is not stored"
+
+
+def _is_kept(watch: Watch, work: Work) -> bool:
+    """What is in a blob by now cannot be told from here."""
+    redrives = Message(work.data, work.attributes).redrives
+    identity = _identity(work.data, work.attributes, redrives)
+    return BLOB in work.attributes or identity in watch.kept
+
+
+def _identity(data: bytes, attributes: Mapping[str, str], redrives: int) -> Hashable:
+    """Equal for copies of a message that one letter stands for."""
+    return attributes.get("segue-id", data), redrives
 
 
 def _unchecked(_watch: Watch, _change: Change) -> Found:
@@ -208,9 +238,34 @@ def _join(watch: Watch, change: Change) -> Found:
         yield "join-once", f"{change.path} counts {after['arrived']}, but only {width} lead there"
 
 
+def _letter(watch: Watch, change: Change) -> Found:
+    letter = change.after
+    if letter is None:
+        yield "dead-letters", f"{change.path} was deleted"
+        return
+    attributes = json.loads(letter["attributes"])
+    watch.kept.add(_identity(letter["data"], attributes, letter["redrives"]))
+    if not letter["error"]["message"]:
+        yield "dead-letters", f"{change.path} has no reason"
+    if letter["blob"] is None and (letter["stage"], letter["data"]) not in watch.sent:
+        yield "dead-letters", f"{change.path} does not hold the bytes of its message"
+    about = _stopped(letter)
+    for other, fields in watch.documents.items():
+        is_letter = other != change.path and other.startswith("dead_letters/")
+        if about is not None and is_letter and _stopped(fields) == about:
+            yield "dead-letters", f"{change.path} and {other} are letters of one message"
+
+
+def _stopped(letter: Fields) -> tuple[Any, ...] | None:
+    """The message of a step that a letter is about; None where it is another message."""
+    about = letter["stage"], letter["run_id"], letter["step"], letter["redrives"]
+    return None if letter["step"] is None else about
+
+
 _CHANGE_CHECKS: Mapping[str, Callable[[Watch, Change], Found]] = {
     "events": _event,
     "runs": _run,
     "runs/steps": _step,
     "runs/joins": _join,
+    "dead_letters": _letter,
 }

@@ -1,6 +1,6 @@
 """The ports as one instance has them: slow, refused, unheard, done twice; dead with the instance.
 
-Each call takes time on its way there and back, and the process may die before or after its effect.
+Each call takes time on its way there, and the process may die before or after its effect.
 """
 
 from __future__ import annotations

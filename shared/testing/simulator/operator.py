@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
 from shared.delivery.redrive import redrive
 from shared.domain.envelope import Message
+from shared.domain.records import run_path
 from shared.errors import Conflict, RedriveRefusedError, Transient
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import records
@@ -69,24 +70,34 @@ class Operator:
 
     async def redrive_failed(self, watch: Watch) -> int:
         """Redrives every run that has failed and every other open letter; returns how many."""
-        failed = [
-            run_id for run_id, run in records(watch.documents, "runs") if run["status"] == "failed"
-        ]
-        letters = [
-            letter_id
+        failed = {
+            run_id: run
+            for run_id, run in records(watch.documents, "runs")
+            if run["status"] == "failed"
+        }
+        letters = {
+            letter_id: letter["run_id"]
             for letter_id, letter in records(watch.documents, "dead_letters")
-            if letter["status"] == "open"
-            and letter["run_id"] not in failed
-            and letter["data"] not in self.garbage
-        ]
-        for name in (*failed, *letters):
-            self._fate.story.tell("operator", "operator", f"redrives {name}")
+            if letter["status"] == "open" and letter["data"] not in self.garbage
+        }
+        for run_id, run in failed.items():
+            done = await self._redrive(self._name(run_id, letters))
+            if not done or watch.documents[run_path(run_id)]["redrives"] == run["redrives"]:
+                watch.note("dead-letters", f"{run_id} could not be redriven")
+        others = [letter_id for letter_id, run_id in letters.items() if run_id not in failed]
+        for name in others:
             if not await self._redrive(name):
                 watch.note("dead-letters", f"{name} could not be redriven")
-        self.redriven += len(failed) + len(letters)
-        return len(failed) + len(letters)
+        self.redriven += len(failed) + len(others)
+        return len(failed) + len(others)
+
+    def _name(self, run_id: str, letters: Mapping[str, str | None]) -> str:
+        """A run's own id or that of one of its open letters: either must do."""
+        own = [letter_id for letter_id, stopped in letters.items() if stopped == run_id]
+        return own[self._fate.below(len(own))] if own and self._fate.below(4) else run_id
 
     async def _redrive(self, name: str) -> bool:
+        self._fate.story.tell("operator", "operator", f"redrives {name}")
         for _ in range(_TRIES):
             deps = self._build(Instance("operator"))
             try:

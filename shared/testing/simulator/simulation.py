@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from shared.delivery import crashpoints
+from shared.domain.records import run_path
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending, Expected, check_endings, endings_of, records
 from shared.testing.simulator.engine import Platform
@@ -26,8 +27,14 @@ _HORIZON = 86_400.0  # seconds after which what still goes round never ends
 _MOST_DELIVERIES = 20_000
 _ROUNDS = 30  # of redriving: misfortune may strike each time, but it ends
 # How misfortune ends a step or a run for good: by itself, and by what it makes others say.
-_EXHAUSTED = frozenset({"RunTimeout", "StepTimeout", "DeliveriesExhausted"})
-_SAID = {"model refuses": "ModelRefused", "nonsense": "OutputInvalid", "rejection": "ActionFailed"}
+_TIMEOUT = "RunTimeout"
+_EXHAUSTED = frozenset({"StepTimeout"})
+_SAID = {
+    "model refuses": "ModelRefused",
+    "nonsense": "OutputInvalid",
+    "rejection": "ActionFailed",
+    "outage": "DeliveriesExhausted",
+}
 
 
 @dataclass(frozen=True)
@@ -157,13 +164,22 @@ async def _deploy(scene: Scene) -> None:
 def _require_ended(scene: Scene, *, doomed: bool) -> None:
     """Each run has ended, a doomed one as failed, or its event has become a letter before it could.
 
-    Then nothing but the operator can set it going: a run that is left running is forgotten.
+    Then nothing but the operator can set it going: a run that is left running is forgotten, and so
+    is one that failed, other than by its deadline, without an open letter.
     """
     documents = scene.watch.documents
-    letters = [letter for _, letter in records(documents, "dead_letters")]
-    if any(letter["stage"] == "route" and letter["status"] == "open" for letter in letters):
+    letters = [each for _, each in records(documents, "dead_letters") if each["status"] == "open"]
+    if any(letter["stage"] == "route" for letter in letters):
         return
+    told = {letter["run_id"] for letter in letters}
+    for letter in letters:
+        run = documents.get(run_path(letter["run_id"])) if letter["run_id"] else None
+        if run is not None and run["redrives"] > letter["redrives"]:
+            scene.watch.note("dead-letters", f"{letter['letter_id']} is open, its run redriven")
     for run_id, ending in endings_of(documents).items():
         status = ending["status"]
         if status == "running" or (doomed and status != "failed"):
             scene.watch.note("settles", f"{run_id} is {status} when all is quiet")
+        error = ending["error"]
+        if status == "failed" and error["code"] != _TIMEOUT and run_id not in told:
+            scene.watch.note("dead-letters", f"{run_id} failed without an open letter: {error}")

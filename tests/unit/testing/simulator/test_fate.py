@@ -78,7 +78,7 @@ async def _until(loop: VirtualLoop, at: float) -> None:
 
 def test_a_crash_point_kills_the_instance_whose_work_reaches_it(fate: Make) -> None:
     instance = Instance("act#1")
-    CURRENT.set(Work(instance, "segue-act", "1", {}, None))
+    CURRENT.set(Work(instance, "segue-act", "1", b"", {}, None))
     with pytest.raises(Killed):
         fate(death=1.0).at("worked")
     assert not instance.alive

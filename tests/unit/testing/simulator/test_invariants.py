@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shared.delivery.scope import MESSAGE_ID
+from shared.delivery.scope import BLOB, MESSAGE_ID
 from shared.domain.envelope import Message, ModelRequest
+from shared.domain.events import REDRIVE
+from shared.ports import StageReport
 from shared.testing.simulator.endings import Expected, check_endings
 from shared.testing.simulator.engine import Change
 from shared.testing.simulator.instance import Instance, Work
@@ -40,7 +43,11 @@ LETTER: dict[str, Any] = {
     "step": "a",
     "status": "redriven",
     "stage": "act",
-    "error": {"code": "ActionFailed"},
+    "run_id": "r1",
+    "redrives": 0,
+    "attributes": "{}",
+    "blob": None,
+    "error": {"code": "ActionFailed", "message": "no"},
 }
 
 
@@ -134,9 +141,26 @@ def test_a_prompt_must_be_the_one_its_run_is_pinned_to(watch: Watch) -> None:
     assert [violation.invariant for violation in watch.violations] == ["pinned"]
 
 
+def report(disposition: str) -> StageReport:
+    return StageReport(
+        stage="generate",
+        disposition=disposition,
+        outcome="failed",
+        trace_id="t",
+        span_id="s",
+        parent_span_id=None,
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        duration_ms=0.0,
+        labels={},
+        message_id="1",
+        attempt=1,
+    )
+
+
 def work(message_id: str = "1", **about: Any) -> Work:
     attributes = {"segue-run": "r1", "segue-step": "a"}
-    return Work(Instance("i#1"), "segue-generate", message_id, attributes, 1, **about)
+    given = {"subscription": "segue-generate", "attributes": attributes, **about}
+    return Work(Instance("i#1"), message_id=message_id, data=b"x", attempt=1, **given)
 
 
 def test_an_event_must_not_be_acknowledged_before_it_is_stored(watch: Watch) -> None:
@@ -150,6 +174,37 @@ def test_an_event_must_not_be_acknowledged_before_it_is_stored(watch: Watch) -> 
     assert watch.violations == []
     watch.answered(work("4"), 204)
     assert [violation.invariant for violation in watch.violations] == ["event-stored"]
+
+
+def test_a_message_that_is_given_up_must_be_sent_as_a_letter_first(watch: Watch) -> None:
+    told = report("bury")
+    watch.published("generate-dead", Message(b"x", {MESSAGE_ID: "1"}), "9")
+    watch.answered(work("1", told=told), 204)
+    watch.answered(work("2", told=told), 503)
+    assert watch.violations == []
+    watch.answered(work("2", told=told), 204)
+    assert [violation.invariant for violation in watch.violations] == ["dead-letters"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "broken"),
+    [({"segue-id": "m1"}, 0), ({"segue-id": "m1", REDRIVE: "1"}, 1), ({}, 1), ({BLOB: "b"}, 0)],
+)
+def test_a_letter_must_be_stored_before_it_is_acknowledged(
+    watch: Watch, attributes: dict[str, str], broken: int
+) -> None:
+    watch.published("act", Message(b"x"), "1")
+    see(watch, ("dead_letters/l1", {**LETTER, "attributes": '{"segue-id": "m1"}'}))
+    watch.answered(work(subscription="segue-act-dead", attributes=attributes), 204)
+    assert len(watch.violations) == broken
+
+
+def test_a_message_of_a_step_has_one_letter_each_time_it_is_redriven(watch: Watch) -> None:
+    watch.published("act", Message(b"x"), "1")
+    again = {**LETTER, "redrives": 1}
+    assert see(watch, ("dead_letters/l1", LETTER), ("dead_letters/l2", again)) == []
+    assert see(watch, ("dead_letters/l3", again)) == ["dead-letters"]
+    assert see(watch, ("dead_letters/l3", None)) == ["dead-letters"] * 2
 
 
 def broken_at_the_end(watch: Watch, *works: Work, **expected: Any) -> list[str]:
@@ -208,26 +263,39 @@ def test_a_join_of_a_run_that_succeeded_must_be_full(watch: Watch) -> None:
     [
         (LETTER, []),
         ({**LETTER, "status": "open"}, ["dead-letters"]),
-        ({**LETTER, "error": {"code": "Unheard"}}, ["dead-letters"]),
+        ({**LETTER, "error": {"code": "Unheard", "message": "no"}}, ["dead-letters"]),
+        ({**LETTER, "error": {"code": "ActionFailed", "message": ""}}, ["dead-letters"]),
+        ({**LETTER, "data": b""}, ["dead-letters"]),
+        ({**LETTER, "data": None}, ["dead-letters"]),
+        ({**LETTER, "stage": "route"}, ["dead-letters"]),
+        ({**LETTER, "data": None, "blob": {}}, []),
     ],
 )
-def test_letters_must_have_a_reason_and_be_redriven(
+def test_letters_must_have_a_reason_and_the_bytes_and_be_redriven(
     watch: Watch, letter: dict[str, Any], broken: list[str]
 ) -> None:
+    watch.published("act", Message(b"x"), "1")
     see(watch, ("dead_letters/l1", letter))
     assert broken_at_the_end(watch, letters=frozenset({"ActionFailed"})) == broken
 
 
 @pytest.mark.parametrize("copies", [0, 1, 2])
 def test_garbage_must_be_kept_exactly_once(watch: Watch, copies: int) -> None:
-    kept = {**LETTER, "status": "open", "error": {"code": "MessageInvalid"}}
+    error = {"code": "MessageInvalid", "message": "no"}
+    kept = {**LETTER, "status": "open", "step": None, "error": error}
+    watch.published("act", Message(b"x"), "1")
     see(watch, *((f"dead_letters/l{n}", kept) for n in range(copies)))
     assert broken_at_the_end(watch, garbage=(b"x",)) == ["dead-letters"] * (copies != 1)
 
 
 @pytest.mark.parametrize(
     ("about", "allowed"),
-    [({"given_up": True}, 2), ({"excuses": 2}, 4), ({}, 2)],  # one without a report has died
+    [  # one without a report has died
+        ({"given_up": True, "asked": True}, 2),
+        ({"asked": True, "excuses": 2}, 4),
+        ({"asked": True}, 2),
+        ({}, 1),
+    ],
 )
 def test_a_model_may_be_asked_again_for_what_was_cut_down(
     watch: Watch, about: dict[str, Any], allowed: int

@@ -176,7 +176,7 @@ def test_all_work_of_a_process_ends_with_it_wherever_it_waits(fate: Make) -> Non
 
     async def main(loop: VirtualLoop) -> BaseException | None:
         task = loop.create_task(stubborn(LineStore(Line(instance, fate()), store)))
-        instance.tasks[task] = Work(instance, "segue-act", "1", {}, None)
+        instance.tasks[task] = Work(instance, "segue-act", "1", b"", {}, None)
         await asyncio.sleep(1)
         instance.kill()
         await asyncio.wait([task])
@@ -194,7 +194,7 @@ def test_a_stall_outlasts_every_timeout_and_ends_with_the_process() -> None:
             await stall(instance, 700)
             result = "as if no time had passed"
         dying = loop.create_task(stall(instance, 700))
-        instance.tasks[dying] = Work(instance, "segue-act", "1", {}, None)
+        instance.tasks[dying] = Work(instance, "segue-act", "1", b"", {}, None)
         await asyncio.sleep(10)
         instance.kill()
         await asyncio.wait([dying])
@@ -205,7 +205,7 @@ def test_a_stall_outlasts_every_timeout_and_ends_with_the_process() -> None:
 
 
 def test_a_stall_excuses_one_more_model_call(fate: Make) -> None:
-    work = Work(Instance("generate#1"), "segue-generate", "1", {}, None)
+    work = Work(Instance("generate#1"), "segue-generate", "1", b"", {}, None)
 
     async def main(_loop: VirtualLoop) -> None:
         CURRENT.set(work)
