@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.delivery import letters, opening, progress, steps
+from shared.delivery import letters, opening, progress, stage, steps
 from shared.delivery.claim import Claim, Finished
 from shared.delivery.handled import Handled
 from shared.delivery.outcome import Outcome
 from shared.delivery.progress import arrivals_in
 from shared.domain import chain, ids
 from shared.domain.chain import Arrivals, StepStatus
-from shared.domain.records import StepRecord
+from shared.domain.records import DeadLetterRecord, StepRecord
 from shared.domain.version import FlowVersion
-from shared.ports import Increment, Put
+from shared.ports import Increment, Put, Query
 from shared.prompting.versions import FlowVersions
 from tests.chaos.cases import CASES
 from tests.chaos.simulations import calm_endings, verdict_of
@@ -158,6 +160,86 @@ def a_run_may_be_redriven_without_its_failed_steps(patch: Patch) -> None:
     patch.setattr(redriving, "_send_frontier", send)
 
 
+def an_event_is_acknowledged_before_it_is_stored(patch: Patch) -> None:
+    original = opening.Opener.open_all
+
+    async def open_all(self: Any, openings: Any) -> None:
+        task = asyncio.create_task(original(self, openings))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    patch.setattr(opening.Opener, "open_all", open_all)
+
+
+def a_step_is_taken_over_whoever_took_it_meanwhile(patch: Patch) -> None:
+    def unfenced(path: str, data: Mapping[str, Any], _revision: str) -> Increment:
+        return Increment(path, {}, data)
+
+    patch.setattr(claiming, "Update", unfenced)
+
+
+def a_lease_never_ends(patch: Patch) -> None:
+    patch.setattr(claiming, "_lease", lambda _deps: timedelta(days=1))
+
+
+def a_letter_has_no_bytes(patch: Patch) -> None:
+    original = DeadLetterRecord.document
+
+    def document(self: DeadLetterRecord) -> dict[str, Any]:
+        return {**original(self), "data": None} if self.step else original(self)
+
+    patch.setattr(DeadLetterRecord, "document", document)
+
+
+def a_letter_is_not_stored_once_its_run_has_failed(patch: Patch) -> None:
+    async def keep(letter: Any, deps: Any) -> None:
+        if letter.record.step is None:
+            await original(letter, deps)
+        else:
+            await letters._fail(letter.record, letter.record.run_id, letter.record.step, deps)
+
+    original = letters.keep
+    patch.setattr(sys.modules["functions.bury.handler"], "keep", keep)
+
+
+def a_failed_step_sends_no_letter(patch: Patch) -> None:
+    original = stage._bury
+
+    async def bury(received: Any, deps: Any, failure: Any) -> Any:
+        if "segue-step" in received.delivery.message.attributes:
+            return stage._Verdict("bury", "failed", failure)
+        return await original(received, deps, failure)
+
+    patch.setattr(stage, "_bury", bury)
+
+
+def the_same_letter_twice_is_two(patch: Patch) -> None:
+    numbers = iter(range(10**9))
+    patch.setattr(ids, "dead_letter_id", lambda *_: str(next(numbers)))
+
+
+def a_redrive_closes_its_letters_before_the_run_goes_on(patch: Patch) -> None:
+    original = redriving._continue_run
+
+    async def go_on(run_id: str, deps: Any, *, repin: bool) -> Any:
+        for letter in await redriving._open_letters(run_id, deps):
+            await redriving._mark(letter, deps)
+        return await original(run_id, deps, repin=repin)
+
+    patch.setattr(redriving, "_continue_run", go_on)
+
+
+def a_redrive_repeats_finished_steps(patch: Patch) -> None:
+    original = redriving._reopen
+
+    async def reopen(found: Any, run: Any, version: Any, done: Any, deps: Any) -> Any:
+        for step in done:
+            await deps.store.commit([Increment(step.path, {}, {"status": "failed"})])
+        fresh = await deps.store.find(Query(f"{found.path}/steps"))
+        return await original(found, run, version, fresh, deps)
+
+    patch.setattr(redriving, "_reopen", reopen)
+
+
 MUTATIONS = [
     every_delivery_claims,
     every_delivery_claims_even_what_is_done,
@@ -173,6 +255,15 @@ MUTATIONS = [
     a_deployment_takes_running_runs_along,
     a_letter_fails_nothing,
     a_run_may_be_redriven_without_its_failed_steps,
+    an_event_is_acknowledged_before_it_is_stored,
+    a_step_is_taken_over_whoever_took_it_meanwhile,
+    a_lease_never_ends,
+    a_letter_has_no_bytes,
+    a_letter_is_not_stored_once_its_run_has_failed,
+    a_failed_step_sends_no_letter,
+    the_same_letter_twice_is_two,
+    a_redrive_closes_its_letters_before_the_run_goes_on,
+    a_redrive_repeats_finished_steps,
 ]
 
 
