@@ -129,6 +129,18 @@ class ModelReply:
     text: str
     tokens: Tokens
     model: str
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One request to a model within an attempt, answered or not. `asked` is the model's name."""
+
+    asked: str
+    started_at: datetime
+    duration_ms: float
+    reply: ModelReply | None = None
+    error: Failure | None = None
 
 
 class Model(Protocol):
@@ -181,6 +193,7 @@ class StageReport:
     attempt: int | None
     error: Failure | None = None
     usage: Usage | None = None
+    calls: tuple[ModelCall, ...] = ()
     request_trace: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
