@@ -6,7 +6,7 @@ Slow to import, as it brings servers and clients: import it while the other proc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,13 @@ async def subscribe(
 def start_ticking(
     topic: str, publisher: PublisherAsyncClient, every: float, stack: AsyncExitStack
 ) -> None:
-    """What Cloud Scheduler does in the cloud, until the stack is closed."""
-    stack.push_async_callback(_cancelled(asyncio.create_task(_tick(topic, publisher, every))))
+    """What Cloud Scheduler does for the sweep in the cloud, until the stack is closed."""
+    start(_tick(topic, publisher, every), stack)
+
+
+def start(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
+    """Works in the background until the stack is closed."""
+    stack.push_async_callback(_cancelled(asyncio.create_task(work)))
 
 
 async def _tick(topic: str, publisher: PublisherAsyncClient, every: float) -> None:

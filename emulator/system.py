@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from emulator.engine import Engine, Startable
 from emulator.engine_choice import EngineName, choose
 from emulator.stage_hosts import StageHosts, plan_isolated, plan_shared
 from emulator.surroundings import Ports, environment_of, stage_environment
+from shared.adapters.system_clock import SystemClock
 from shared.cli.state import State, hold, write_state
+from shared.runtime.settings import settings
 from shared.runtime.stage_table import StageTable, read_stages
 
 
@@ -37,6 +40,8 @@ class Options:
     isolated: bool = False
     gateway_port: int = 0
     sweep_every: float = 5.0
+    schedules_every: float = 1.0
+    now: Callable[[], datetime] = SystemClock().now  # by which schedules are due
     crash_dir: Path | None = None
     latency_ms: float = 0.0
     prompts: Path | None = None
@@ -129,12 +134,17 @@ class LocalSystem:
         return url
 
     def _start_ticking(self, environment: Mapping[str, str]) -> None:
+        """What Cloud Scheduler does: the sweep, and the flows that have a schedule."""
         from emulator import inhouse  # noqa: PLC0415 - imported long since
+        from emulator.schedules import ticker_of  # noqa: PLC0415 - with clients, as that one is
 
+        options, publisher = self._options, self._publisher
         project, prefix = environment["GOOGLE_CLOUD_PROJECT"], environment["SEGUE_PREFIX"]
-        topic = f"projects/{project}/topics/{prefix}-sweep"
-        every = self._options.sweep_every
-        inhouse.start_ticking(topic, self._publisher, every, self._stack)
+        topics = f"projects/{project}/topics/{prefix}"
+        inhouse.start_ticking(f"{topics}-sweep", publisher, options.sweep_every, self._stack)
+        prompts = Path(environment.get("SEGUE_PROMPTS", settings().prompts))
+        ticker = ticker_of(prompts, f"{topics}-events", publisher, options.now)
+        inhouse.start(ticker.run(options.schedules_every), self._stack)
 
     def _described(
         self, engine: Engine, description: str, environment: dict[str, str], front: str

@@ -105,4 +105,6 @@ def _subscription(plan: Subscription) -> pubsub.Subscription:
             int(plan.min_backoff * pubsub.SECOND), int(plan.max_backoff * pubsub.SECOND)
         ),
         expires_after=None,
+        filter=plan.filter,
+        ordered=plan.ordering,
     )

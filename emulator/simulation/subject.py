@@ -14,7 +14,8 @@ from typing import Any
 from emulator.sample_run import SAMPLE
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
-from shared.domain.flow import Flow
+from shared.domain.flow import Flow, ScheduleTrigger
+from shared.domain.schedules import DUE, Schedule
 from shared.errors import UsageError
 from shared.prompting.library import Library
 from shared.prompting.render import schema_problem
@@ -47,6 +48,7 @@ class Subject:
     event_type: str
     data: Any
     options: tuple[str, ...]
+    scheduled: str | None = None  # the flow whose schedule is due
 
     def replay(self, seed: int) -> str:
         """The command that plays a seed once more."""
@@ -60,6 +62,7 @@ class Subject:
             self.event_type,
             self.data,
             model=lambda: ScriptedModel(default=answer),
+            scheduled=self.scheduled,
         )
 
 
@@ -92,11 +95,22 @@ def subjects(
     if asked.flow is not None:
         return [_of_flow(library.flows[asked.flow].flow, asked, data)]
     if asked.event is not None:
-        payload = json.loads(data) if data is not None else None
+        payload = json.loads(data) if data is not None else _sample_for(asked.event, library)
         return [Subject(asked.event, asked.event, payload, asked.options(None))]
     if data is not None:
         raise WhoseDataError("--data is for one flow, and none is named")
     return _all_with_samples(asked, library, leave_out)
+
+
+def _sample_for(event: str, library: Library) -> Any:
+    """Data for the first flow that takes such events and that data can be made up for."""
+    for _, version in sorted(library.flows.items()):
+        try:
+            if version.flow.takes(event):
+                return sample_of(version.flow)
+        except NoSampleError:
+            continue
+    raise NoSampleError(f"no flow that takes events {event!r} declares an `input` to make data of")
 
 
 def _all_with_samples(
@@ -114,11 +128,19 @@ def _all_with_samples(
 
 
 def _of_flow(flow: Flow, asked: Asked, data: bytes | None) -> Subject:
+    if isinstance(flow.on, ScheduleTrigger):
+        return _of_schedule(flow.flow, flow.on.schedule, asked, data)
     event = asked.event or flow.on.event
     if any(character in event for character in "*?["):
         raise NoSampleError(f"flow {flow.flow!r} takes events {event!r}: name one with --event")
     payload = json.loads(data) if data is not None else sample_of(flow)
     return Subject(flow.flow, event, payload, asked.options(flow.flow))
+
+
+def _of_schedule(name: str, schedule: Schedule, asked: Asked, data: bytes | None) -> Subject:
+    event = asked.event or DUE
+    payload = json.loads(data) if data is not None else schedule.data
+    return Subject(name, event, payload, asked.options(name), name if event == DUE else None)
 
 
 def sample_of(flow: Flow) -> Any:

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.syntax import Syntax
 from rich.table import Table
 
-from shared.cli.output import complain, out, print_json, safe, say
+from shared.adapters.system_clock import SystemClock
+from shared.cli.commands_runs import publish_draft
+from shared.cli.options import AsJson, is_bare
+from shared.cli.output import complain, counted, out, print_json, safe, say
+from shared.cli.sending import Draft
 from shared.cli.world import library
+from shared.domain.flow import EventTrigger, Flow, ScheduleTrigger
+from shared.domain.schedules import DUE, SOURCE, tick
 from shared.domain.version import FlowVersion, PromptVersion
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, UsageError
 from shared.prompting.library import Library
+from shared.runtime.settings import settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 flows = typer.Typer(help="Declared flows.", invoke_without_command=True)
 prompts = typer.Typer(help="Versioned prompts.", invoke_without_command=True)
+
+
+class NoSuchFlowError(UsageError):
+    """`segue flows list` shows what there is, `segue flows check` what is wrong with others."""
+
+
+class NotScheduledError(UsageError):
+    """Publish an event that it takes with `segue publish`; `segue flows list` shows which."""
+
+
+class NoSuchPromptError(NotFoundError):
+    """`segue prompts list` shows what there is, `segue flows check` what is wrong with others."""
+
+
+class NothingDeclaredError(UsageError):
+    """Put flows into flows/*.yaml and prompts into templates/ there, or set SEGUE_PROMPTS."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,16 +49,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 @flows.callback()
-def _bare_flows(context: typer.Context) -> None:
+def _bare_flows(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Listing is what a bare `flows` means."""
-    if context.invoked_subcommand is None:
-        list_flows()
+    if is_bare(context, as_json=as_json):
+        list_flows(as_json=as_json)
 
 
 @flows.command("check")
 def check(*, as_json: AsJson = False) -> None:
     """Check all flows and prompts; exit 1 and name file, line and remedy where one is wrong."""
     found = library()
+    if not (found.problems or found.flows or found.prompts):
+        raise NothingDeclaredError(f"there is nothing to check in {settings().prompts}")
     if as_json:
         print_json([vars(problem) for problem in found.problems])
     else:
@@ -43,8 +68,8 @@ def check(*, as_json: AsJson = False) -> None:
             complain(f"[bold]{safe(problem.file)}:{problem.line}[/]: {safe(problem.message)}")
         style = "red" if found.problems else "green"
         say(
-            f"[{style}]{len(found.problems)} problems[/] in what was read;"
-            f" {len(found.flows)} flows and {len(found.prompts)} prompts are sound"
+            f"[{style}]{counted(len(found.problems), 'problem')}[/] in what was read; sound:"
+            f" {counted(len(found.flows), 'flow')}, {counted(len(found.prompts), 'prompt')}"
         )
     if found.problems:
         raise typer.Exit(1)
@@ -60,16 +85,35 @@ def list_flows(*, as_json: AsJson = False) -> None:
     table = _table("flow", "version", "started by", "steps", "")
     for version in found.flows.values():
         flow = version.flow
-        steps = " ".join(flow.steps)
-        table.add_row(flow.flow, version.version, flow.on.event, steps, safe(flow.description))
+        started, steps = safe(_started_by(flow)), " ".join(flow.steps)
+        table.add_row(flow.flow, version.version, started, steps, safe(flow.description))
     out.print(table)
 
 
+@flows.command("fire")
+def fire(
+    name: Annotated[str, typer.Argument(metavar="FLOW")],
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Until its run has ended.")] = False,
+    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "5m",
+    as_json: AsJson = False,
+) -> None:
+    """Start a scheduled flow now, with the event and the data that its schedule would bring."""
+    found = library().flows.get(name)
+    if found is None:
+        raise NoSuchFlowError(f"there is no flow {name!r}")
+    trigger = found.flow.on
+    if not isinstance(trigger, ScheduleTrigger):
+        raise NotScheduledError(f"flow {name!r} has no schedule")
+    draft = Draft(DUE, tick(name, trigger.schedule).data, SOURCE, subject=name)
+    publish_draft(draft, wait=wait, timeout=timeout, as_json=as_json)
+
+
 @prompts.callback()
-def _bare_prompts(context: typer.Context) -> None:
+def _bare_prompts(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Listing is what a bare `prompts` means."""
-    if context.invoked_subcommand is None:
-        list_prompts()
+    if is_bare(context, as_json=as_json):
+        list_prompts(as_json=as_json)
 
 
 @prompts.command("list")
@@ -95,7 +139,7 @@ def show_prompt(
     """Show a prompt: its version, head, body and partials."""
     found = _sound().prompts.get(name)
     if found is None:
-        raise NotFoundError(f"there is no prompt {name!r}")
+        raise NoSuchPromptError(f"there is no prompt {name!r}")
     if as_json:
         print_json({**_prompt(found), "body": found.body, "partials": found.partials})
         return
@@ -120,9 +164,25 @@ def _flow(version: FlowVersion) -> dict[str, Any]:
         "version": version.version,
         "description": version.flow.description,
         "on": version.flow.on.model_dump(),
+        "next_due": due.isoformat() if (due := _next_due(version.flow)) else None,
         "steps": list(version.flow.steps),
         "prompts": {name: prompt.version for name, prompt in version.prompts.items()},
     }
+
+
+def _started_by(flow: Flow) -> str:
+    if isinstance(flow.on, EventTrigger):
+        return flow.on.event
+    return f"{flow.on.schedule.cron}, next {_next_due(flow):%Y-%m-%d %H:%M %Z}"
+
+
+def _next_due(flow: Flow) -> datetime | None:
+    """In the schedule's own time zone; None for a flow without one."""
+    if not isinstance(flow.on, ScheduleTrigger):
+        return None
+    from shared.domain.cron import next_due  # noqa: PLC0415 - only schedules need it
+
+    return next_due(flow.on.schedule.cron, flow.on.schedule.time_zone, SystemClock().now())
 
 
 def _prompt(prompt: PromptVersion) -> dict[str, Any]:

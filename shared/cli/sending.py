@@ -33,6 +33,7 @@ class Draft:
     id: str | None = None
     key: str | None = None
     correlation_id: str | None = None
+    subject: str | None = None
 
 
 def read_data(given: str) -> bytes:
@@ -68,6 +69,8 @@ async def send(draft: Draft, deps: Deps) -> Event:
     }
     if draft.source:
         attributes["ce-source"] = draft.source
+    if draft.subject:
+        attributes["ce-subject"] = draft.subject
     if draft.key:  # CloudEvents partitioning extension
         attributes["ce-partitionkey"] = draft.key
     now = deps.clock.now()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema,
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.model import Declared, Json
+from shared.domain.schedules import DUE, FLOW_NAME, Schedule
 
 END = "$end"  # the implicit join that all leaves of a flow feed
 RESERVED = frozenset({"event", "run", "loop", "self", "true", "false", "none", "not", "and", "or"})
@@ -74,10 +75,15 @@ KINDS = ("prompt", "action", "call")
 STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
 
 
-def _kind(value: Any) -> str | None:
-    keys = value if isinstance(value, Mapping) else getattr(value, "model_fields_set", ())
-    present = [kind for kind in KINDS if kind in keys]
-    return present[0] if len(present) == 1 else None
+def _only_one_of(kinds: tuple[str, ...]) -> Callable[[Any], str | None]:
+    """Tells by its keys what a value is; None where that is none of `kinds`, or several."""
+
+    def kind_of(value: Any) -> str | None:
+        keys = value if isinstance(value, Mapping) else getattr(value, "model_fields_set", ())
+        present = [kind for kind in kinds if kind in keys]
+        return present[0] if len(present) == 1 else None
+
+    return kind_of
 
 
 AnyStep = Annotated[
@@ -85,7 +91,7 @@ AnyStep = Annotated[
     | Annotated[ActionStep, Tag("action")]
     | Annotated[CallStep, Tag("call")],
     Discriminator(
-        _kind,
+        _only_one_of(KINDS),
         custom_error_type="step_kind",
         custom_error_message="a step has exactly one of: prompt, action, call",
     ),
@@ -93,21 +99,45 @@ AnyStep = Annotated[
 
 
 class Trigger(Declared):
-    """Which events start a run."""
+    """What every kind of trigger can say."""
 
-    event: str = Field(description="CloudEvents type; `*` stands for any characters.")
+    kind: ClassVar[str]
+
     where: str | None = Field(None, description="Expression over `event` that must hold.")
 
-    def takes(self, event_type: str) -> bool:
-        return fnmatchcase(event_type, self.event)
+
+class EventTrigger(Trigger):
+    """Events start a run."""
+
+    kind: ClassVar[str] = "event"
+    event: str = Field(description="CloudEvents type; `*` stands for any characters.")
+
+
+class ScheduleTrigger(Trigger):
+    """Time starts a run."""
+
+    kind: ClassVar[str] = "schedule"
+    schedule: Schedule
+
+
+TRIGGERS = ("event", "schedule")
+
+AnyTrigger = Annotated[
+    Annotated[EventTrigger, Tag("event")] | Annotated[ScheduleTrigger, Tag("schedule")],
+    Discriminator(
+        _only_one_of(TRIGGERS),
+        custom_error_type="trigger_kind",
+        custom_error_message="a flow is started by exactly one of: event, schedule",
+    ),
+]
 
 
 class Flow(Declared):
-    """A declared graph of steps, started by an event."""
+    """A declared graph of steps, started by an event or a schedule."""
 
-    flow: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="The flow's name.")
+    flow: str = Field(pattern=FLOW_NAME, description="The flow's name.")
     description: str = ""
-    on: Trigger
+    on: AnyTrigger
     input: dict[str, Json] | None = Field(
         None, description="JSON Schema that the event's data must fit."
     )
@@ -127,6 +157,12 @@ class Flow(Declared):
                     f" none of {', '.join(sorted(RESERVED))} and no Python keyword"
                 )
         return steps
+
+    def takes(self, event_type: str, subject: str | None = None) -> bool:
+        """Whether such an event may start it; of a schedule, only the tick that is its own."""
+        if isinstance(self.on, ScheduleTrigger):
+            return event_type == DUE and subject == self.flow
+        return fnmatchcase(event_type, self.on.event)
 
     def stage(self, step: str) -> str:
         """The stage that a step starts in."""

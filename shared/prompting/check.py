@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.domain.actions import ACTIONS
 from shared.domain.expressions import GLOBALS, attributes, names
-from shared.domain.flow import ActionStep, CallStep, Flow, PromptStep, Step
+from shared.domain.flow import ActionStep, CallStep, Flow, PromptStep, ScheduleTrigger, Step
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
 from shared.prompting.prompt_file import schema_complaint
@@ -98,6 +98,15 @@ class FlowCheck:
             complaint = schema_complaint(self._source, ("input",), self._flow.input)
             if complaint:
                 yield complaint
+                return
+        if isinstance(self._flow.on, ScheduleTrigger):
+            yield from self._schedule(self._flow.on)
+
+    def _schedule(self, trigger: ScheduleTrigger) -> Iterator[Problem]:
+        """Cron and time zones are loaded only where a flow has a schedule: few have."""
+        from shared.prompting.check_schedule import schedule_problems  # noqa: PLC0415
+
+        yield from schedule_problems(self._source, trigger.schedule, self._flow.input)
 
     def _step(self, name: str) -> Iterator[Problem]:
         step = self._flow.steps[name]
@@ -157,9 +166,10 @@ class FlowCheck:
                 )
 
     def _own_trigger(self, name: str, step: ActionStep) -> Iterator[Problem]:
-        published = step.arguments.get("type")
+        published, subject = (step.arguments.get(key) for key in ("type", "subject"))
         literal = isinstance(published, str) and "{" not in published
-        if step.action == "event.publish" and literal and self._flow.on.takes(str(published)):
+        about = subject if isinstance(subject, str) else None
+        if step.action == "event.publish" and literal and self._flow.takes(str(published), about):
             yield self._at(
                 ("steps", name, "with", "type"),
                 f"an event of type {published!r} starts this flow again, without end;"

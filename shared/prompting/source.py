@@ -39,11 +39,12 @@ class SourceProblems(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """Plain data and the line of every key and item in it."""
+    """Plain data and the line of every key and item in it; `node` is what it was read from."""
 
     file: str
     data: Any
     lines: Mapping[Location, int]
+    node: Node | None = None
 
     def line(self, location: Location) -> int:
         """Line of the innermost part of `location` that is in the file."""
@@ -74,7 +75,7 @@ class Source:
     def _is_tag(self, location: Location, index: int) -> bool:
         """Union tags (`steps.draft.prompt.needs`) are in pydantic's location, not in the file."""
         before = tuple(p for i, p in enumerate(location[:index]) if not self._is_tag(location, i))
-        return len(before) == 2 and before[0] == "steps" and index == 2
+        return (index, len(before), before[:1]) in {(2, 2, ("steps",)), (1, 1, ("on",))}
 
 
 class _Loader(yaml.SafeLoader):
@@ -112,7 +113,7 @@ def read_yaml(text: str, file: str, *, first_line: int = 1) -> Source:
     except RecursionError as error:
         problem = Problem(file, first_line, "nested too deeply, or an alias holds itself")
         raise SourceProblems([problem]) from error
-    return Source(file, data, lines)
+    return Source(file, data, lines, node)
 
 
 def _walk(node: Node, at: Location, file: str, first: int, lines: dict[Location, int]) -> None:

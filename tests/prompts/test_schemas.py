@@ -93,6 +93,13 @@ def test_a_flow_with_everything_in_it_fits() -> None:
     Flow.model_validate(FLOW)
 
 
+def test_a_schedule_with_everything_in_it_fits() -> None:
+    schedule = {"cron": "0 9 * * 1-5", "time_zone": "Europe/Berlin", "data": {"report": "daily"}}
+    flow = changed("on", {"schedule": schedule, "where": "true"})
+    assert complaints("flow.schema.json", flow) == []
+    Flow.model_validate(flow)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -112,6 +119,13 @@ def test_a_flow_with_everything_in_it_fits() -> None:
         ("steps/b/needs", {"a": 1}),
         ("steps/b/when", True),
         ("on", "t"),
+        ("on", {}),
+        ("on", {"where": "true"}),
+        ("on/schedule", {"cron": "0 9 * * *"}),
+        ("on", {"schedule": "0 9 * * *"}),
+        ("on", {"schedule": {"time_zone": "UTC"}}),
+        ("on", {"schedule": {"cron": "0 9 * * *", "timezone": "UTC"}}),
+        ("on", {"schedule": {"cron": "0 9 * * *", "data": "x"}}),
     ],
 )
 def test_what_the_loader_refuses_the_schema_refuses_too(path: str, value: object) -> None:

@@ -28,6 +28,8 @@ class Case:
     `model` makes a fresh model, whose answer must follow from the request alone. `doomed` are
     steps that fail for good until `mend(True)` is called; `mend(False)` breaks them. `later` is a
     library that may be deployed in the middle; runs on it must end as they do on `library`.
+    `scheduled` is the flow whose schedule is due: then the event is published as Cloud Scheduler
+    would, without an id.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Case:
     doomed: frozenset[str] = frozenset()
     mend: Callable[[bool], None] = _nothing
     later: Library | None = None
+    scheduled: str | None = None
 
     @classmethod
     def revised(cls, *args: Any, **more: Any) -> Case:

@@ -10,12 +10,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from shared.delivery.scope import BLOB, MESSAGE_ID
 from shared.domain import ids
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.records import event_path, run_path, step_path
+from shared.domain.schedules import tick_id
 from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Change, Fields
 from shared.testing.simulator.instance import CURRENT, Work
@@ -31,6 +33,7 @@ GUARANTEES: Mapping[str, str] = {
     "pinned": "a run stays on the flow version and the prompts it began with",
     "same-ending": "a run ends as it does where nothing goes wrong",
     "settles": "all messages are processed in the end, and then every run has ended",
+    "told-once": "the start of a run and each of its ends is in the log at most once",
     "no-defect": "no stage meets an error that it does not know",
 }
 _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
@@ -66,6 +69,8 @@ class Watch:
     sent: set[tuple[str, bytes]] = field(default_factory=set)
     kept: set[Hashable] = field(default_factory=set)
     results: Counter[str] = field(default_factory=Counter)
+    happened: Counter[tuple[str, str]] = field(default_factory=Counter)
+    told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def note(self, invariant: str, what: str) -> None:
         """Something that must not happen has happened."""
@@ -88,16 +93,18 @@ class Watch:
 
     # -- a message, a call, an answer -------------------------------------------------------
 
-    def published(self, topic: str, message: Message, message_id: str) -> None:
-        """Called for each message that a topic has taken."""
+    def published(
+        self, topic: str, message: Message, message_id: str, at: datetime | None = None
+    ) -> None:
+        """Called for each message that a topic has taken; the time is what tells ticks apart."""
         attributes = message.attributes
         stage = "route" if topic == "events" else topic.removesuffix("-dead")
         self.sent.add((stage, message.data))
         if topic == "events":
-            key = ids.event_key(
-                attributes.get("ce-source", ids.UNNAMED_SOURCE), attributes.get("ce-id", message_id)
-            )
-            self.accepted[message_id] = key
+            tick = None if at is None else tick_id(attributes, at)
+            source = attributes.get("ce-source", ids.UNNAMED_SOURCE)
+            event_id = attributes.get("ce-id", tick or message_id)
+            self.accepted[message_id] = ids.event_key(source, event_id)
         elif topic.endswith("-dead"):
             self.buried.add(attributes.get(MESSAGE_ID, ""))
         elif topic in {"compose", "act"} and "segue-step" in attributes:
@@ -133,6 +140,14 @@ class Watch:
         if 200 <= status < 300:
             for invariant, what in _acknowledged(self, work):
                 self.note(invariant, what)
+
+    def logged(self, kind: str, run_id: str) -> None:
+        """Called for each log line that tells of a run's start or end."""
+        about = (kind, run_id)
+        self.told[about] += 1
+        if self.told[about] > self.happened[about]:
+            times = f"{self.told[about]} times, and happened {self.happened[about]} times"
+            self.note("told-once", f"{kind} of {run_id} was told {times}")
 
     # -- what is known ----------------------------------------------------------------------
 
@@ -188,7 +203,11 @@ def _run(watch: Watch, change: Change) -> Found:
     if after is None:
         yield "terminal-run", f"{change.path} was deleted"
         return
+    run_id = change.path.split("/")[1]
+    if after["status"] in _FINAL and (before is None or before["status"] not in _FINAL):
+        watch.happened["run_ended", run_id] += 1
     if before is None:
+        watch.happened["run_started", run_id] += 1
         yield from _second_run(watch, change.path, after)
         return
     if before["status"] in _FINAL and not _reopened(before, after):

@@ -125,6 +125,10 @@ class LineModel:
     line: Line
     model: Model
 
+    @property
+    def provider(self) -> str:
+        return self.model.provider
+
     async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
         fate, who = self.line.fate, self.line.instance.name
         step = request.labels.get("segue-step", "")
@@ -190,10 +194,14 @@ class SkewedClock:
 
 @dataclass(frozen=True)
 class LineTelemetry:
-    """Implements `Telemetry`: what a stage says of each attempt is kept with that attempt."""
+    """Implements `Telemetry`: what a stage says of each attempt is kept with that attempt.
+
+    `on_run` is called for lines that tell of a run's start or end, with their kind and its id.
+    """
 
     instance: Instance
     reports: list[StageReport]
+    on_run: Callable[[str, str], None]
 
     def report(self, report: StageReport) -> None:
         work = CURRENT.get()
@@ -204,4 +212,8 @@ class LineTelemetry:
 
     def log(
         self, severity: str, message: str, *, trace_id: str | None = None, **fields: Any
-    ) -> None: ...
+    ) -> None:
+        if self.instance.alive and fields.get("kind") in {"run_started", "run_ended"}:
+            self.on_run(fields["kind"], fields["labels"]["run_id"])
+
+    async def flush(self) -> None: ...

@@ -14,6 +14,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.redrive import redrive
 from shared.domain.envelope import Message
 from shared.domain.records import run_path
+from shared.domain.schedules import tick_attributes
 from shared.errors import Conflict, RedriveRefusedError, Transient
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import records
@@ -27,6 +28,7 @@ EVENTS = ("e1", "e2")
 _TRIES = 60  # of one command; misfortune ends before
 _PAUSE = 60.0  # seconds between two tries of a command
 _SPREAD = 2.0  # seconds over which copies of an event are published
+_TICK = 60.0  # seconds between two ticks of a schedule
 
 
 class Operator:
@@ -58,6 +60,9 @@ class Operator:
         if self._fate.weather.publications > 1:
             await asyncio.sleep(self._fate.seconds(0, _SPREAD))
         attributes = {"ce-type": self._case.event_type, "ce-id": event_id}
+        if self._case.scheduled is not None:
+            attributes = tick_attributes(self._case.scheduled)
+            await asyncio.sleep(_TICK * EVENTS.index(event_id))
         data = json.dumps(self._case.data).encode()
         await self._engine.bus.publish("events", [Message(data, attributes)])
 

@@ -15,8 +15,10 @@ from shared.domain.envelope import Message, ModelRequest
 from shared.domain.records import Tokens
 from shared.domain.version import FlowVersion
 from shared.ports import Model, ModelReply, StageReport
+from shared.prompting.library import NO_LIBRARY
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import RecordingEffects
+from shared.testing.memory_objects import MemoryObjects
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.delivery import Dispatcher, Pool
 from shared.testing.simulator.engine import Change, Platform
@@ -94,13 +96,16 @@ class Scene:
     def _deps(self, stage: str, instance: Instance) -> Deps:
         line = Line(instance, self.fate)
         store = LineStore(line, self.engine.store)
-        library = self._library  # an instance serves what it was deployed with
+        row = self._platform.stages[stage]
+        # An instance serves what it was deployed with.
+        library = self._library if row.reads_library else NO_LIBRARY
         return Deps(
-            stage=self._platform.stages[stage],
+            stage=row,
             store=store,
+            objects=MemoryObjects(),  # without a bucket all stays in the store
             bus=LineBus(line, self.engine.bus),
             clock=SkewedClock(instance, self.loop),
-            telemetry=LineTelemetry(instance, self.reports),
+            telemetry=LineTelemetry(instance, self.reports, self.watch.logged),
             flows=FlowVersions(lambda: library, store),
             new_token=self.fate.token,
             retention=_RETENTION,
@@ -118,7 +123,7 @@ class Scene:
     def _published(self, topic: str, message: Message, message_id: str) -> None:
         outside = _OUTSIDE.get(topic, "operator")
         self.story.tell(_who(outside), "message", told_of_message(topic, message, message_id))
-        self.watch.published(topic, message, message_id)
+        self.watch.published(topic, message, message_id, self.loop.now())
 
     def _violated(self, violation: Violation) -> None:
         self.story.tell("VIOLATION", "violation", str(violation))
@@ -130,6 +135,10 @@ class WatchedModel:
 
     model: Model
     watch: Watch
+
+    @property
+    def provider(self) -> str:
+        return self.model.provider
 
     async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
         self.watch.asks(request)

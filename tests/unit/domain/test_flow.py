@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.flow import END, RESERVED, Flow
+from shared.domain.flow import END, RESERVED, Flow, ScheduleTrigger
 
 STEP: dict[str, Any] = {"action": "log.write", "with": {"message": "m"}}
 
@@ -69,7 +69,41 @@ def test_references_are_those_of_condition_and_arguments() -> None:
 )
 def test_a_trigger_takes_types_by_pattern(pattern: str, event_type: str, *, taken: bool) -> None:
     flow = flow_of({"a": STEP}, on={"event": pattern})
-    assert flow.on.takes(event_type) is taken
+    assert flow.takes(event_type) is taken
+    assert flow.takes(event_type, "whatever") is taken
+
+
+@pytest.mark.parametrize(
+    ("event_type", "subject", "taken"),
+    [
+        ("segue.schedule.due", "f", True),
+        ("segue.schedule.due", "g", False),
+        ("segue.schedule.due", None, False),
+        ("segue.schedule.due.late", "f", False),
+        ("order.paid", "f", False),
+    ],
+)
+def test_a_schedule_takes_its_own_ticks_only(
+    event_type: str, subject: str | None, *, taken: bool
+) -> None:
+    flow = flow_of({"a": STEP}, on={"schedule": {"cron": "0 9 * * *"}})
+    assert flow.takes(event_type, subject) is taken
+
+
+def test_a_schedule_is_in_utc_and_without_data_unless_told() -> None:
+    flow = flow_of({"a": STEP}, on={"where": "true", "schedule": {"cron": "0 9 * * *"}})
+    assert isinstance(flow.on, ScheduleTrigger)
+    assert (flow.on.schedule.time_zone, flow.on.schedule.data) == ("Etc/UTC", {})
+    assert flow.on.where == "true"
+
+
+@pytest.mark.parametrize(
+    "on",
+    [{}, {"where": "true"}, {"event": "t", "schedule": {"cron": "0 9 * * *"}}, "t", None],
+)
+def test_a_flow_has_exactly_one_trigger(on: Any) -> None:
+    with pytest.raises(ValidationError, match="exactly one of: event, schedule"):
+        flow_of({"a": STEP}, on=on)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +143,10 @@ def test_a_step_name_must_work_in_expressions(name: str) -> None:
         {"timeout": "soon"},
         {"steps": {"a": {**STEP, "timeout": "0s"}}},
         {"on": "t"},
+        {"on": {"schedule": "0 9 * * *"}},
+        {"on": {"schedule": {}}},
+        {"on": {"schedule": {"cron": "0 9 * * *", "timezone": "UTC"}}},
+        {"on": {"schedule": {"cron": "0 9 * * *", "data": [1]}}},
     ],
 )
 def test_what_a_flow_cannot_say_is_refused(change: dict[str, Any]) -> None:

@@ -111,7 +111,8 @@ def test_a_problem_reads_as_editors_link_it() -> None:
     [
         (("    with:", "    neds: b\n    with:"), 8, "steps.a.neds: unknown key; remove it"),
         (("flow: f", "flow: F"), 2, "flow: String should match"),
-        (("  event: t", "  even: t"), 3, "on.event: missing; add it"),
+        (("  event: t", "  even: t"), 3, "on: a flow is started by exactly one of: event, sch"),
+        (("  event: t", "  event: t\n  were: x"), 5, "on.were: unknown key; remove it"),
         (
             ("action: log.write", "prompt: p\n    call: c"),
             6,

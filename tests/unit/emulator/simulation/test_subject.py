@@ -82,6 +82,15 @@ def test_an_event_alone_is_simulated_with_whatever_takes_it() -> None:
     assert (found.name, found.event_type, found.data) == ("some.event", "some.event", {"a": 1})
 
 
+def test_without_data_an_event_alone_has_that_of_a_flow_that_takes_it() -> None:
+    asked = Asked(event="thing.happened")
+    silent = flow(STEP, name="a", more="on: {event: 'thing.*'}")
+    telling = flow(STEP, name="b", more="on: {event: 'thing.*'}\ninput: {type: integer}")
+    assert isinstance(one(asked, None, library(silent, telling)).data, int)
+    with pytest.raises(NoSampleError, match=r"no flow that takes events 'thing\.happened'"):
+        subjects(asked, None, library(silent), never)
+
+
 @pytest.mark.parametrize(
     ("known", "told"),
     [
@@ -108,3 +117,19 @@ def test_the_replay_command_asks_for_the_same() -> None:
         *("segue", "simulate", "--flow", "thing", "--event", "thing.happened"),
         *("--data", data, "--seed", "7", "--trace"),
     ]
+
+
+SCHEDULED = flow(STEP, name="nightly", more="on: {schedule: {cron: 0 3 * * *, data: {a: 1}}}")
+
+
+def test_a_scheduled_flow_is_simulated_with_its_own_tick() -> None:
+    [found] = subjects(Asked(), None, library(SCHEDULED), never)
+    assert (found.event_type, found.data) == ("segue.schedule.due", {"a": 1})
+    assert (found.scheduled, found.case(library(SCHEDULED)).scheduled) == ("nightly", "nightly")
+    told = one(Asked(flow="nightly", data='{"a": 2}'), b'{"a": 2}', library(SCHEDULED))
+    assert (told.scheduled, told.data) == ("nightly", {"a": 2})
+
+
+def test_another_event_for_a_scheduled_flow_is_no_tick() -> None:
+    found = one(Asked(flow="nightly", event="some.event"), None, library(SCHEDULED))
+    assert (found.event_type, found.scheduled) == ("some.event", None)
