@@ -5,19 +5,32 @@ Has no effect and keeps nothing: repeating it sends the same message again.
 
 from __future__ import annotations
 
-from shared.delivery.blobs import put_blob
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.delivery.steps import has_ended
-from shared.domain.envelope import INLINE_BYTES, Envelope, GenerateTask, ModelRequest, decode
+from shared.domain.envelope import (
+    INLINE_BYTES,
+    Envelope,
+    GenerateTask,
+    ModelRequest,
+    PromptPin,
+    decode,
+)
 from shared.domain.expressions import fill
+from shared.errors import TemplateError
 from shared.prompting.render import pin_of, render
+
+# What the largest models take is less; an instance holds many of them, several times over each.
+MAX_REQUEST_BYTES = 10_000_000
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
-    """Sends the rendered request on. Raises TemplateError, ExpressionError, InputInvalidError."""
+    """Sends the rendered request on.
+
+    Raises TemplateError, ExpressionError, PromptInputInvalidError.
+    """
     envelope = decode(received.delivery.message)
     received.describe(envelope.labels())
     version = await deps.flows.pinned(envelope.run.flow, envelope.run.version)
@@ -25,19 +38,25 @@ async def handle(received: Received, deps: Deps) -> Handled:
     reach("decoded")
     if envelope.run.is_overdue(deps.clock.now()) and await has_ended(deps, envelope):
         return Handled("run-ended")
-    request = await _request(deps, scope, envelope)
     pin = pin_of(version.prompt(envelope.step))
-    received.describe({}, prompt=pin.name, prompt_version=pin.version)
-    encoded = request.model_dump_json().encode()
-    if len(encoded) <= INLINE_BYTES:
-        task = GenerateTask(prompt=pin, request=request)
-    else:
-        blob = await put_blob(deps.store, encoded, deps.expire_at())
-        task = GenerateTask(prompt=pin, blob=blob)
+    received.describe(pin.labels())
+    request = await _request(deps, scope, envelope)
+    task = await _task(deps, pin, request)
     message = scope.message(envelope.step, "generate", task, envelope.context)
     await deps.bus.publish("generate", [message])
     reach("emitted")
     return Handled("composed")
+
+
+async def _task(deps: Deps, pin: PromptPin, request: ModelRequest) -> GenerateTask:
+    encoded = request.model_dump_json().encode()
+    if len(encoded) > MAX_REQUEST_BYTES:
+        told = f"{len(encoded):,} bytes; the limit is {MAX_REQUEST_BYTES:,}"
+        raise TemplateError(f"the rendered prompt {pin.name} has {told}")
+    if len(encoded) <= INLINE_BYTES:
+        return GenerateTask(prompt=pin, request=request)
+    blob = await deps.blobs.put(encoded, deps.expire_at())
+    return GenerateTask(prompt=pin, blob=blob)
 
 
 async def _request(deps: Deps, scope: Scope, envelope: Envelope) -> ModelRequest:

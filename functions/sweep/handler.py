@@ -11,6 +11,7 @@ from contextlib import suppress
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.progress import end_of_run
+from shared.delivery.telling import tell_ended_run
 from shared.domain.records import Failure, RunRecord, RunStatus
 from shared.errors import RunTimeoutError, StaleError
 from shared.ports import Delete, Document, Query
@@ -18,7 +19,7 @@ from shared.ports import Delete, Document, Query
 TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
 EXPIRING = ("runs", "events", "dead_letters", "blobs")
-_INSIDE = {"runs": ("steps", "joins"), "blobs": ("pieces",)}
+_INSIDE = {"runs": ("steps", "joins")}
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -50,8 +51,10 @@ async def _time_out(found: Document, deps: Deps) -> bool:
         RunTimeoutError(f"run {run.run_id} had until {run.deadline:%Y-%m-%d %H:%M:%S} UTC")
     )
     ending = {"status": RunStatus.FAILED, "error": failure}
+    end = end_of_run(deps, run.run_id, found.revision, **ending)
     with suppress(StaleError):  # it ended or moved in this very moment; the next tick looks again
-        await deps.store.commit([end_of_run(deps, run.run_id, found.revision, **ending)])
+        await deps.store.commit([end])
+        tell_ended_run(deps, found.data, end.data)
         return True
     return False
 
@@ -68,6 +71,8 @@ async def _expired(collection: str, deps: Deps) -> list[Document]:
 
 async def _delete(collection: str, document: Document, deps: Deps) -> int:
     """The document with what hangs below it; parents go last, so a crash leaves them findable."""
+    if collection == "blobs":
+        return await deps.blobs.delete(document)
     inside = [
         child
         for name in _INSIDE.get(collection, ())

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from shared.delivery.blobs import Blobs
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Gate
-from shared.ports import Bus, Clock, Effects, Model, Store, Telemetry
+from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
 from shared.prompting.versions import FlowVersions
 
 
@@ -18,6 +19,7 @@ class Deps:
 
     stage: Stage
     store: Store
+    objects: Objects
     bus: Bus
     clock: Clock
     telemetry: Telemetry
@@ -27,6 +29,12 @@ class Deps:
     model: Model | None = None
     effects: Effects | None = None
     gate: Gate = field(default_factory=Gate)
+    payload_bucket: str | None = None
+
+    @property
+    def blobs(self) -> Blobs:
+        """What is too large for a message or a document."""
+        return Blobs(self.store, self.objects, self.payload_bucket)
 
     def expire_at(self) -> datetime:
         """When a record written now may be deleted."""

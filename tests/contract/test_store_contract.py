@@ -193,6 +193,20 @@ async def test_delete_removes_and_may_be_repeated(store: Store, collection: str)
     assert await store.get(path) is None
 
 
+async def test_a_document_is_deleted_at_a_revision_or_not_at_all(
+    store: Store, collection: str
+) -> None:
+    """Two writes to one document in one commit: the first one's precondition holds for both."""
+    path = f"{collection}/a"
+    [first] = await store.commit([Create(path, {"n": 1, "size": 1})])
+    [second] = await store.commit([Update(path, {"n": 2}, first.revision)])
+    with pytest.raises(StaleError):
+        await store.commit([Update(path, {"size": 1}, first.revision), Delete(path)])
+    assert (await the(store, path)).data == {"n": 2, "size": 1}
+    await store.commit([Update(path, {"size": 1}, second.revision), Delete(path)])
+    assert await store.get(path) is None
+
+
 async def test_no_writes_are_no_commit(store: Store) -> None:
     assert await store.commit([]) == []
 

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from shared.delivery.blobs import get_blob
 from shared.domain.envelope import INLINE_BYTES, Message, decode
 from shared.domain.events import MAX_DATA_BYTES
 from shared.testing.memory import ScriptedModel
@@ -105,7 +104,7 @@ async def test_a_large_prompt_is_stored_and_the_model_gets_all_of_it():
     [message] = sent_to(system, "generate")
     blob = decode(message).task.blob
     assert len(message.data) < INLINE_BYTES
-    stored = await get_blob(system.world.documents, blob)
+    stored = await system.pipeline.deps().blobs.get(blob)
     assert json.loads(stored)["messages"][0][1] == request.messages[0][1]
     assert (await system.report())["status"] == "succeeded"
 
@@ -139,7 +138,7 @@ async def test_an_event_beyond_the_limit_is_a_dead_letter_with_its_bytes():
     assert letter.error.code == "EventTooLarge"
     assert (letter.stage, letter.size) == ("route", len(data))
     assert letter.attributes == {"ce-type": EVENT, "tenant": "t1"}
-    assert await get_blob(system.world.documents, letter.blob) == data
+    assert await system.pipeline.deps().blobs.get(letter.blob) == data
     assert system.run_ids() == []
 
 
@@ -150,5 +149,5 @@ async def test_a_message_of_ten_megabytes_is_kept_in_pieces():
     await system.run()
     letter = system.letter()
     assert (letter.data, letter.size) == (None, 10_000_000)
-    assert await get_blob(system.world.documents, letter.blob) == data
+    assert await system.pipeline.deps().blobs.get(letter.blob) == data
     assert system.pipeline.deliveries["bury"] == 1

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from shared.delivery.blobs import put_blob
 from shared.domain.records import DeadLetterRecord, RunRecord
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow
@@ -164,9 +163,10 @@ async def test_any_message_is_a_tick(data: bytes):
 async def test_a_blob_that_is_used_again_is_kept_as_long_as_its_newest_user():
     system = System([SLOW])
     clock, store = system.world.clock, system.world.documents
-    first = await put_blob(store, b"x", clock.now() + timedelta(days=30))
+    blobs = system.pipeline.deps().blobs
+    first = await blobs.put(b"x", clock.now() + timedelta(days=30))
     clock.advance(timedelta(days=20))
-    assert await put_blob(store, b"x", clock.now() + timedelta(days=30)) == first
+    assert await blobs.put(b"x", clock.now() + timedelta(days=30)) == first
     clock.advance(timedelta(days=15))
     await tick(system)
     assert f"blobs/{first}" in store.documents
