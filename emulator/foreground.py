@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.system import LocalSystem, Options
-from shared.cli.output import money, out, safe, say
+from shared.cli.output import cut, money, out, safe, say
 from shared.cli.state import State
 from shared.cli.traces import Entry, entry_of
 
@@ -74,20 +74,20 @@ def show_item(item: dict[str, Any]) -> None:
 
 async def _print_lines(log: Path) -> None:
     async for entry in tail(log, from_start=False):
-        if entry.line["stage"] != "sweep":
+        if entry.stage != "sweep":
             out.print(line_of(entry))
 
 
 def line_of(entry: Entry) -> str:
     """One attempt of a stage on one line."""
     step = entry.labels.get("step") or entry.labels.get("event_type", "")
-    cost = entry.line.get("cost_usd")
-    error = entry.line.get("error")
+    code, message = entry.reason or ("", "")
+    cost = money(entry.cost_usd) if entry.cost_usd else ""
     return (
-        f"  {_MARK[entry.line['disposition']]} {entry.line['stage']:<9}"
-        f" {safe(step):<28} {entry.duration_ms:6.0f} ms  [dim]{safe(entry.line['outcome'])}"
-        f"{'  ' + money(cost) if cost else ''}[/]"
-        + (f"  [red]{safe(error['code'])}[/] {safe(error['message'][:160])}" if error else "")
+        f"  {_MARK.get(entry.disposition, ' ')} {safe(entry.stage):<9}"
+        f" {safe(step):<28} {entry.duration_ms:6.0f} ms"
+        f"  [dim]{'  '.join(filter(None, (safe(entry.outcome), cost)))}[/]"
+        + (f"  [red]{safe(code)}[/] {safe(cut(message, 160))}" if entry.reason else "")
     )
 
 

@@ -20,9 +20,10 @@ from emulator.foreground import events_topic, tail
 from shared.cli.output import LiveView, complain, out, plain, safe, say
 from shared.cli.sending import Draft, send
 from shared.cli.state import State
-from shared.cli.traces import Entry, read_entries, story, waterfall
+from shared.cli.traces import Entry, read_entries, story
 from shared.cli.views import run_view
 from shared.cli.watch import Progress, follow
+from shared.cli.waterfall import waterfall
 from shared.delivery.deps import Deps
 from shared.domain.events import Event
 from shared.runtime.container import build_deps
@@ -66,7 +67,7 @@ async def _watch(event: Event, deps: Deps, log: Path) -> Progress:
 
 async def _count_stages(log: Path, seen: Counter[str]) -> None:
     async for entry in tail(log, from_start=True):
-        seen[entry.line["stage"]] += 1
+        seen[entry.stage] += 1
 
 
 def _picture(seen: Counter[str], progress: Progress) -> RenderableType:
@@ -107,5 +108,5 @@ def show_what_happened(progress: Progress, mail: list[dict[str, Any]], log: Path
 def _show_errors(entries: Any) -> None:
     for entry in entries:
         assert isinstance(entry, Entry)
-        if entry.line.get("error"):
-            complain(f"  {entry.line['stage']}: {safe(entry.line['error']['message'])}")
+        if entry.reason is not None:
+            complain(f"  {safe(entry.stage)}: {safe(entry.reason[1])}")

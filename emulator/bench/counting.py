@@ -16,7 +16,7 @@ from shared.testing.pipeline import Pipeline, World
 
 @dataclass(frozen=True)
 class RunCost:
-    """Of one run, with its event; the flow's version is stored already."""
+    """Of one run, with its event; the flow's version is stored and known to every stage."""
 
     writes: int
     reads: int

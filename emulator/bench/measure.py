@@ -96,7 +96,7 @@ class Meter:
 
     async def _watch(self) -> None:
         async for entry in tail(Path(self._state.log), from_start=False):
-            if entry.labels.get("step") != _LAST_STEP or entry.line["outcome"] != "succeeded":
+            if entry.labels.get("step") != _LAST_STEP or entry.outcome != "succeeded":
                 continue
             ended = self._ended.pop(entry.labels["correlation_id"], None)
             if ended is not None and not ended.done():

@@ -12,6 +12,7 @@ from shared.cli import (
     commands_local,
     commands_runs,
     commands_simulate,
+    commands_trace,
 )
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 commands_local.add_to(app)
 commands_runs.add_to(app)
+commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
 commands_simulate.add_to(app)

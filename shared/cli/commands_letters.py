@@ -8,16 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from shared.cli.output import complain, out, print_json, safe, say, status
+from shared.cli.options import AsJson, is_bare
+from shared.cli.output import complain, counted, cut, out, print_json, safe, say, status
 from shared.cli.world import connect
-from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
 from shared.delivery.redrive import Redriven, redrive
 from shared.domain.records import DeadLetterRecord, LetterStatus, dead_letter_path
 from shared.errors import NotFoundError, SegueError
 from shared.ports import Condition, Query
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _OPEN: tuple[Condition, ...] = (("status", "==", LetterStatus.OPEN.value),)
 Refused = list[tuple[str, SegueError]]
 letters = typer.Typer(help="Messages that could not be processed.", invoke_without_command=True)
@@ -29,10 +28,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 @letters.callback()
-def _bare_letters(context: typer.Context) -> None:
+def _bare_letters(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Listing is what a bare `dead-letters` means."""
-    if context.invoked_subcommand is None:
-        list_letters()
+    if is_bare(context, as_json=as_json):
+        list_letters(as_json=as_json)
 
 
 @letters.command("list")
@@ -75,7 +74,8 @@ def show_letter(
     for name, text in sorted(letter.attributes.items()):
         say(f"  [dim]{safe(name)}[/] {safe(text)}")
     shown = data[:2000].decode(errors="backslashreplace")
-    say(f"  [dim]{letter.size} bytes{', the first 2000' if len(data) > 2000 else ''}[/]")
+    size = counted(letter.size, "byte")
+    say(f"  [dim]{size}{', the first 2000' if len(data) > 2000 else ''}[/]")
     say(safe(shown))
 
 
@@ -85,7 +85,7 @@ async def _letter(letter_id: str) -> tuple[DeadLetterRecord, bytes]:
     if found is None:
         raise NotFoundError(f"there is no dead letter {letter_id!r}")
     letter = DeadLetterRecord.of(found.data)
-    data = await get_blob(deps.store, letter.blob) if letter.blob else letter.data
+    data = await deps.blobs.get(letter.blob) if letter.blob else letter.data
     return letter, data or b""
 
 
@@ -155,7 +155,7 @@ def _table(found: list[DeadLetterRecord]) -> Table:
     for name in ("dead letter", "stage", "run", "reason"):
         table.add_column(name)
     for letter in found:
-        reason = f"[red]{safe(letter.error.code)}[/] {safe(letter.error.message[:120])}"
+        reason = f"[red]{safe(letter.error.code)}[/] {safe(cut(letter.error.message, 120))}"
         table.add_row(letter.letter_id, safe(letter.stage), safe(letter.run_id or "-"), reason)
     return table
 

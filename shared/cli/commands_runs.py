@@ -1,36 +1,26 @@
-"""`publish`, `runs`, `show` and `trace`: events in, and what became of them."""
+"""`publish`, `runs` and `show`: events in, and what became of them."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from shared.cli.options import AsJson, duration
 from shared.cli.output import LiveView, complain, out, print_json, safe, say
 from shared.cli.report import report_of, summary_of
 from shared.cli.sending import Draft, read_data, send
-from shared.cli.state import STATE_DIR, read_state
-from shared.cli.traces import read_entries, story, waterfall
 from shared.cli.views import run_view, runs_view
 from shared.cli.watch import Progress, follow
 from shared.cli.world import connect
 from shared.delivery.deps import Deps
-from shared.domain.durations import seconds
 from shared.domain.events import Event
 from shared.domain.records import RunRecord, RunStatus
-from shared.errors import NotFoundError, UsageError
 from shared.ports import Query
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-class NoLogError(UsageError):
-    """The local system keeps its log in .segue/logs; start it with `segue up`."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +28,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(publish)
     app.command()(runs)
     app.command()(show)
-    app.command()(trace)
 
 
 def publish(  # noqa: PLR0913 - one option an attribute of the event
@@ -57,7 +46,12 @@ def publish(  # noqa: PLR0913 - one option an attribute of the event
 ) -> None:
     """Publish an event to the entry topic."""
     draft = Draft(event_type, read_data(data), source, event_id, key, correlation_id)
-    limit = _seconds(timeout)
+    publish_draft(draft, wait=wait, timeout=timeout, as_json=as_json)
+
+
+def publish_draft(draft: Draft, *, wait: bool, timeout: str, as_json: bool) -> None:
+    """Publishes; with `wait`, shows the runs until they have ended, and exits 1 where one fails."""
+    limit = duration(timeout)
     progress = asyncio.run(_publish(draft, wait=wait, limit=limit, as_json=as_json))
     if progress is not None and not progress.succeeded:
         raise typer.Exit(1)
@@ -122,7 +116,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
-    found = asyncio.run(_runs(flow, status, _seconds(since), limit))
+    found = asyncio.run(_runs(flow, status, duration(since), limit))
     if as_json:
         print_json(found)
     elif found:
@@ -158,38 +152,3 @@ def show(
 
 async def _show(run_id: str) -> dict[str, Any]:
     return await report_of(run_id, connect())
-
-
-def trace(
-    wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="Correlation, run, event or trace id.")
-    ],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Draw every stage and attempt of a correlation id, from the structured log lines."""
-    entries = story(read_entries(_log()), wanted)
-    if not entries:
-        raise NotFoundError(f"no log line mentions {wanted!r}")
-    if as_json:
-        print_json([entry.public() for entry in entries])
-        return
-    labels = entries[0].labels
-    say(f"correlation id [bold]{safe(labels['correlation_id'])}[/]")
-    out.print(waterfall(entries))
-
-
-def _log() -> Path:
-    state = read_state(STATE_DIR)
-    log = Path(state.log) if state else STATE_DIR / "logs" / "stages.jsonl"
-    if not log.exists():
-        raise NoLogError(f"there is no log at {log}")
-    return log
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = seconds(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    return float(value)  # type: ignore[arg-type]

@@ -95,5 +95,15 @@ def safe(text: object) -> str:
     return escape(plain(text))
 
 
+def cut(text: str, length: int) -> str:
+    """Text of at most so many characters; an ellipsis says that there was more."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing whose name takes an s."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def money(usd: float | None) -> str:
     return "unpriced" if usd is None else f"${usd:.6f}".rstrip("0").rstrip(".") if usd else "$0"

@@ -1,54 +1,97 @@
 """The story of a correlation id, from the structured log lines of every stage.
 
-Reads the local system's log; knows the lines' fields, not who wrote them.
+Knows the lines' fields, not who wrote them or where they are kept. A line that somebody else wrote
+may have any field in any form: it is passed over or drawn with what it has.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import JustifyMethod
-from rich.table import Table
-from rich.text import Text
-
-from shared.cli.output import money, plain, safe
-
-_LABELS = "logging.googleapis.com/labels"
-_TRACE = "logging.googleapis.com/trace"
-_SPAN = "logging.googleapis.com/spanId"
-_WIDTH = 24  # characters of the waterfall
-_STYLE = {"ack": "green", "nack": "yellow", "bury": "red"}
+_LOGGING = "logging.googleapis.com/"
+_ATTEMPT = "stage_attempt"
+_HUGE = 1e15  # neither milliseconds nor tokens; NaN is not below it either
+_ID_LABELS = ("correlation_id", "run_id", "event_id", "dead_letter")
 
 
 @dataclass(frozen=True)
 class Entry:
     """One attempt of a stage at a message."""
 
-    line: dict[str, Any]
+    line: Mapping[str, Any]
+    started: datetime
 
     @property
-    def labels(self) -> dict[str, str]:
-        labels: dict[str, str] = self.line.get(_LABELS, {})
-        return labels
+    def labels(self) -> Mapping[str, str]:
+        labels = mapping(self.line.get(f"{_LOGGING}labels"))
+        return {name: text for name, text in labels.items() if isinstance(text, str)}
 
     @property
-    def started(self) -> datetime:
-        return datetime.fromisoformat(self.line["started_at"])
+    def stage(self) -> str:
+        return str(self.line.get("stage", "?"))
+
+    @property
+    def disposition(self) -> str:
+        """`ack`, `nack` or `bury`."""
+        return str(self.line.get("disposition"))
+
+    @property
+    def outcome(self) -> str:
+        return str(self.line.get("outcome", "?"))
+
+    @property
+    def reason(self) -> tuple[str, str] | None:
+        """Code and message of the error it ended with."""
+        error = mapping(self.line.get("error"))
+        return (str(error.get("code", "?")), str(error.get("message", ""))) if error else None
+
+    @property
+    def tokens(self) -> float:
+        """Tokens in and out; 0 where no model has answered."""
+        names = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+        return sum(number(self.line.get(name)) for name in names)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """None where it is not known."""
+        cost = self.line.get("cost_usd")
+        return number(cost) if isinstance(cost, int | float) else None
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self.labels.get("correlation_id")
+
+    @property
+    def trace_id(self) -> str:
+        return str(self.line.get(f"{_LOGGING}trace", "")).rsplit("/", 1)[-1]
+
+    @property
+    def span_id(self) -> str | None:
+        return _text(self.line.get(f"{_LOGGING}spanId"))
+
+    @property
+    def parent_span_id(self) -> str | None:
+        return _text(self.line.get("parent_span_id"))
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether spans of its trace are stored."""
+        return self.line.get(f"{_LOGGING}trace_sampled") is True and bool(self.trace_id)
 
     @property
     def duration_ms(self) -> float:
-        return float(self.line["duration_ms"])
+        """Not below 0: a clock may have been set back meanwhile."""
+        return max(number(self.line.get("duration_ms")), 0.0)
 
     def concerns(self, wanted: str) -> bool:
-        """By correlation id, run id, event id or trace id."""
-        about = {self.labels.get(name) for name in ("correlation_id", "run_id", "event_id")}
-        about |= {self.line.get(_TRACE, "").rsplit("/", 1)[-1]}
-        return wanted in about or wanted in self.line.get("details", {}).get("runs", ())
+        """By correlation, run, event or trace id, or by a dead letter."""
+        about = {self.labels.get(name) for name in _ID_LABELS} | {self.trace_id or None}
+        return wanted in about or wanted in _runs(self.line)
 
     def public(self) -> dict[str, Any]:
         """The entry for --json."""
@@ -58,10 +101,10 @@ class Entry:
             "attempt": self.line.get("delivery_attempt"),
             "run_id": self.labels.get("run_id"),
             "step": self.labels.get("step"),
-            "correlation_id": self.labels.get("correlation_id"),
-            "trace_id": self.line.get(_TRACE, "").rsplit("/", 1)[-1],
-            "span_id": self.line.get(_SPAN),
-            "parent_span_id": self.line.get("parent_span_id"),
+            "correlation_id": self.correlation_id,
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
+            "parent_span_id": self.parent_span_id,
         }
 
 
@@ -80,56 +123,74 @@ def entry_of(raw: bytes) -> Entry | None:
         return None
     try:
         line = json.loads(raw)
-    except ValueError:
-        return None  # a line cut off by a killed process
-    return Entry(line) if "disposition" in line and "started_at" in line else None
+    except (ValueError, RecursionError):
+        return None  # a line cut off by a killed process, or somebody else's
+    return next(entries_of([line]), None)
 
 
-def story(entries: Iterator[Entry], wanted: str) -> list[Entry]:
+def entries_of(lines: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
+    """The stage attempts among lines."""
+    for line in lines:
+        started = _moment(line.get("started_at"))
+        is_attempt = line.get("kind") == _ATTEMPT and "disposition" in line
+        if is_attempt and started is not None:
+            yield Entry(line, started)
+
+
+def story(entries: Iterable[Entry], wanted: str) -> list[Entry]:
     """All attempts that share the correlation id of what is wanted, in order of time."""
     everything = list(entries)
-    correlations = {
-        entry.labels.get("correlation_id") for entry in everything if entry.concerns(wanted)
-    } - {None}
-    found = [e for e in everything if e.labels.get("correlation_id") in correlations]
-    return sorted(found, key=lambda entry: entry.started)
+    correlations = {entry.correlation_id for entry in everything if entry.concerns(wanted)}
+    correlations -= {None}
+    return in_order(entry for entry in everything if entry.correlation_id in correlations)
 
 
-def waterfall(entries: list[Entry]) -> Table:
-    """When each attempt began, how long it took and how it ended."""
-    first = entries[0].started
-    span = max((e.started - first).total_seconds() * 1000 + e.duration_ms for e in entries)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("at", "stage", "step", "try", "time", "", "outcome"):
-        justify: JustifyMethod = "right" if name in {"at", "try", "time"} else "left"
-        table.add_column(name, justify=justify, no_wrap=name != "outcome")
-    for entry in entries:
-        offset = (entry.started - first).total_seconds() * 1000
-        style = _STYLE.get(entry.line["disposition"], "none")
-        table.add_row(
-            f"+{offset:.0f} ms",
-            safe(entry.line["stage"]),
-            safe(entry.labels.get("step", "")),
-            str(entry.line.get("delivery_attempt") or ""),
-            f"{entry.duration_ms:.0f} ms",
-            Text(_bar(offset, entry.duration_ms, span), style=style),
-            Text(plain(_told(entry)), style=style),
-        )
-    return table
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """By the time each began, as its own clock says."""
+    return sorted(entries, key=lambda entry: entry.started)
 
 
-def _bar(offset: float, duration: float, span: float) -> str:
-    start = int(offset / span * _WIDTH) if span else 0
-    length = max(1, round(duration / span * _WIDTH)) if span else 1
-    return " " * min(start, _WIDTH - 1) + "█" * length
+def correlations_of(entries: Iterable[Entry]) -> list[str]:
+    """Their correlation ids, each once."""
+    return list(dict.fromkeys(entry.correlation_id or "-" for entry in entries))
 
 
-def _told(entry: Entry) -> str:
-    line = entry.line
-    parts = [line["outcome"]]
-    if line.get("gen_ai.usage.output_tokens"):
-        tokens = line["gen_ai.usage.input_tokens"] + line["gen_ai.usage.output_tokens"]
-        parts.append(f"{tokens} tokens {money(line.get('cost_usd'))}")
-    if line.get("error"):
-        parts.append(f"{line['error']['code']}: {line['error']['message']}"[:100])
-    return "  ".join(parts)
+def skew_ms(entries: Iterable[Entry]) -> float:
+    """By how much clocks of instances differ at least: none begins before what sent its message."""
+    everything = list(entries)
+    began = {entry.span_id: entry.started for entry in everything if entry.span_id}
+    early = (
+        (began[entry.parent_span_id] - entry.started).total_seconds() * 1000
+        for entry in everything
+        if entry.parent_span_id in began
+    )
+    return max(early, default=0.0)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def number(value: Any) -> float:
+    """The value where it is a number that can be counted with, else 0."""
+    is_usable = isinstance(value, int | float) and abs(value) < _HUGE
+    return float(value) if is_usable else 0.0
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _runs(line: Mapping[str, Any]) -> list[Any]:
+    """Runs that an attempt of `route` opened."""
+    runs = mapping(line.get("details")).get("runs")
+    return runs if isinstance(runs, list) else []
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.output import money, plain, safe, status
+from shared.cli.output import counted, money, plain, safe, status
 
 Report = dict[str, Any]
 
@@ -68,7 +68,8 @@ def _endings(report: Report) -> list[RenderableType]:
     totals = report["totals"]
     endings.append(
         Text.from_markup(
-            f"  [dim]{totals['llm_calls']} model calls, {totals['tokens']['input']} tokens in,"
+            f"  [dim]{counted(totals['llm_calls'], 'model call')},"
+            f" {counted(totals['tokens']['input'], 'token')} in,"
             f" {totals['tokens']['output']} out, {money(totals['cost_usd'])},"
             f" {_duration(report['created_at'], report['finished_at']) or 'running'}[/]"
         )

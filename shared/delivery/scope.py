@@ -35,6 +35,7 @@ FROM_STAGE = "segue-from-stage"
 MESSAGE_ID = "segue-message-id"  # of the message that was buried
 BLOB = "segue-blob"  # where its bytes are, when they do not fit beside the reason
 _MAX_ATTRIBUTE = 1024  # bytes in an attribute's value, as Pub/Sub limits it
+_MORE = "…"
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,17 @@ def dead_letter(message: Message, stage: str, failure: Failure) -> Message:
             **message.attributes,
             FROM_STAGE: stage,
             REASON_CODE: failure.code,
-            REASON: failure.message.encode()[:_MAX_ATTRIBUTE].decode(errors="ignore"),
+            REASON: _fitting(failure.message),
         },
     )
+
+
+def _fitting(text: str) -> str:
+    """What an attribute takes of it, between characters; an ellipsis says that there was more."""
+    raw = text.encode()
+    if len(raw) <= _MAX_ATTRIBUTE:
+        return text
+    return raw[: _MAX_ATTRIBUTE - len(_MORE.encode())].decode(errors="ignore") + _MORE
 
 
 async def variables_of(store: Store, scope: Scope, context: Context) -> dict[str, Any]:

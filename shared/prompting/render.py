@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from shared.domain.envelope import ModelRequest, PromptPin
 from shared.domain.expressions import StrictSandbox
 from shared.domain.version import PromptVersion
-from shared.errors import InputInvalidError, TemplateError
+from shared.errors import PromptInputInvalidError, TemplateError
 
 _TOLD_CHARACTERS = 200  # of a demand, and of a place
 
@@ -30,7 +30,7 @@ def render(
 ) -> ModelRequest:
     """The request. `arguments` (the step's `with`) hide variables of the same name.
 
-    Raises TemplateError, or InputInvalidError where `arguments` break the prompt's input schema.
+    Raises TemplateError, or PromptInputInvalidError where `arguments` break the prompt's `input`.
     """
     _check_input(prompt, arguments)
     seen = {**variables, **arguments}
@@ -54,7 +54,7 @@ def _check_input(prompt: PromptVersion, arguments: Mapping[str, Any]) -> None:
         return
     broken = schema_problem(prompt.head.input, dict(arguments))
     if broken:
-        raise InputInvalidError(f"prompt {prompt.name}: `with` {broken}")
+        raise PromptInputInvalidError(f"prompt {prompt.name}: `with` {broken}")
 
 
 def schema_problem(schema: Mapping[str, Any], value: Any) -> str | None:

@@ -9,9 +9,19 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from shared.cli.output import STATUS_MARK, STATUS_STYLE, money, print_json, safe, status
-from shared.cli.traces import Entry, waterfall
+from shared.cli.output import (
+    STATUS_MARK,
+    STATUS_STYLE,
+    counted,
+    cut,
+    money,
+    print_json,
+    safe,
+    status,
+)
+from shared.cli.traces import entries_of
 from shared.cli.views import run_view, runs_view
+from shared.cli.waterfall import waterfall
 from shared.domain.chain import StepStatus
 from shared.domain.records import LetterStatus, RunStatus
 
@@ -56,11 +66,11 @@ def test_any_writing_is_left_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("text", DRIVING)
 def test_text_from_outside_cannot_drive_the_terminal(text: str) -> None:
     console = Console(width=200, color_system=None)
-    error = {"disposition": "ack", "error": {"code": "c", "message": text}}
+    error = {"kind": "stage_attempt", "disposition": "ack", "error": {"code": "c", "message": text}}
     line = {"stage": text, "outcome": "o", "started_at": "2026-01-01T00:00:00Z", "duration_ms": 1}
     with console.capture() as capture:
         console.print(safe(text), run_view(report(text)), runs_view([report(text)]))
-        console.print(waterfall([Entry({**line, **error})]))
+        console.print(waterfall(list(entries_of([{**line, **error}]))))
     assert set(capture.get()) - {"\n"} <= {c for c in capture.get() if c.isprintable()}
 
 
@@ -117,6 +127,20 @@ def test_every_status_has_a_mark_and_a_style() -> None:
 )
 def test_money_is_short_and_unpriced_is_not_free(usd: float | None, text: str) -> None:
     assert money(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(0, "0 model calls"), (1, "1 model call"), (2, "2 model calls")]
+)
+def test_one_is_not_several(number: int, told: str) -> None:
+    assert counted(number, "model call") == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("", ""), ("12345", "12345"), ("123456", "1234…"), ("123 56", "123…")]
+)
+def test_what_is_cut_says_so(text: str, told: str) -> None:
+    assert cut(text, 5) == told
 
 
 def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:

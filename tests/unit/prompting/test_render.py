@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.version import PromptVersion
-from shared.errors import InputInvalidError, TemplateError
+from shared.errors import PromptInputInvalidError, TemplateError
 from shared.prompting.render import pin_of, render, schema_problem
 
 
@@ -108,7 +108,7 @@ def test_arguments_must_fit_the_input_schema(arguments: dict[str, Any], complain
         "properties": {"text": {"type": "string", "minLength": 1}},
         "additionalProperties": False,
     }
-    with pytest.raises(InputInvalidError) as caught:
+    with pytest.raises(PromptInputInvalidError, match="the prompt's `input` schema") as caught:
         text_of(prompt_of("{{ text }}", input=schema), {"text": "not an argument"}, arguments)
     assert "prompt p" in caught.value.detail
     assert complaint in caught.value.detail
