@@ -53,14 +53,8 @@ format: $(READY)  ## rewrite the code in the project's format
 bench: $(READY)  ## measure hops and runs per second against a floor
 	@$(BIN)/python -m emulator.bench
 
-UV_COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --quiet
-
-lock:  ## resolve the dependencies anew, for development and for each stage (needs uv)
-	$(UV_COMPILE) --extra dev -o .ci/requirements.lock
-	for stage in functions/*/requirements.txt; do \
-		case $$stage in */generate/*) extra="--extra model";; */act/*) extra="--extra actions";; *) extra=;; esac; \
-		$(UV_COMPILE) $$extra -c .ci/requirements.lock --no-header --no-annotate -o $$stage; \
-	done
+lock: $(READY)  ## resolve the dependencies anew, for development and for each stage
+	@$(BIN)/python -m emulator.requirements
 
 clean:  ## remove the virtual environment and local state
 	rm -rf $(VENV) .segue build *.egg-info

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from shared.domain.durations import Seconds
 from shared.domain.model import Declared
+
+# From the root of the repository, with slashes; never out of it.
+BundlePath = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]
+
+FLOWS = "prompts/flows"
 
 
 class Retry(Declared):
@@ -15,6 +20,18 @@ class Retry(Declared):
 
     min: Seconds
     max: Seconds
+
+
+class BundleRules(Declared):
+    """What every stage is deployed with, beside its own folder and its `data`."""
+
+    files: tuple[BundlePath, ...] = ()
+    folders: tuple[BundlePath, ...] = ()
+    without: tuple[str, ...] = Field((), description="Beginnings of paths that are left out.")
+    suffixes: tuple[str, ...] = Field((), description="Endings of the files that are wanted.")
+
+
+MAX_FILTER_BYTES = 256  # https://cloud.google.com/pubsub/docs/subscription-message-filter
 
 
 class Stage(Declared):
@@ -33,6 +50,9 @@ class Stage(Declared):
     ack_deadline: Seconds | None = Field(None, ge=10, le=600)
     retry: Retry | None = None
     max_attempts: int | None = Field(None, ge=5, le=100)
+    filter: str | None = Field(None, description="Over attributes; what does not match is acked.")
+    ordering: bool = Field(False, description="Messages of one ordering key come one by one.")
+    schedule: str | None = Field(None, description="Cron, UTC: when its topic gets a tick.")
     concurrency: int = Field(80, ge=1, le=1000)
     memory: str = Field(pattern=r"^\d+(Mi|Gi)$")
     cpu: str = "1"
@@ -41,6 +61,10 @@ class Stage(Declared):
     extras: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     publishes: tuple[str, ...] = Field((), description="Topics it sends to.")
+    data: tuple[BundlePath, ...] = Field((), description="Read from its bundle beside its code.")
+    stores: bool = Field(True, description="Whether it may use Firestore and stored payloads.")
+    deletes: bool = Field(False, description="Whether it may also delete stored payloads.")
+    public: bool = Field(False, description="Anybody may call it: it checks callers itself.")
 
     @model_validator(mode="after")
     def _deadlines_nest(self) -> Self:
@@ -53,6 +77,23 @@ class Stage(Declared):
         if self.ack_deadline is not None and self.timeout > self.ack_deadline:
             raise ValueError(f"{self.name}: timeout must not exceed ack_deadline")
         return self
+
+    @model_validator(mode="after")
+    def _fits_its_trigger(self) -> Self:
+        if self.trigger != "topic" and (self.filter or self.ordering or self.schedule):
+            raise ValueError(f"{self.name}: filter, ordering and schedule are for a topic's stage")
+        if self.filter is not None and len(self.filter.encode()) > MAX_FILTER_BYTES:
+            raise ValueError(f"{self.name}: filter must not exceed {MAX_FILTER_BYTES} bytes")
+        if self.public and self.trigger != "http":
+            raise ValueError(f"{self.name}: only a stage with trigger http can be public")
+        return self
+
+    @property
+    def reads_library(self) -> bool:
+        """Whether flows are in its bundle. The others read a run's version from the store, where
+        whoever opens the run has put it.
+        """
+        return FLOWS in self.data
 
     @property
     def dead_letter_topic(self) -> str:

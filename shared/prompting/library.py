@@ -19,6 +19,7 @@ from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.source import Problem, SourceProblems, read_yaml
 
 PARTIALS = "_partials"
+PRICES = "prices.yaml"
 MAX_FLOW_BYTES = 900 * 1024  # a flow with its prompts is stored in one document
 
 
@@ -29,6 +30,9 @@ class Library:
     flows: Mapping[str, FlowVersion]
     prompts: Mapping[str, PromptVersion]
     problems: tuple[Problem, ...]
+
+
+NO_LIBRARY = Library({}, {}, ())
 
 
 def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
@@ -77,7 +81,7 @@ def read_flow(
 
 def read_prices(root: Path) -> PriceTable:
     """`root/prices.yaml`. Raises SourceProblems."""
-    path = root / "prices.yaml"
+    path = root / PRICES
     source = read_yaml(path.read_text("utf-8"), _shown(root, path))
     try:
         return PriceTable.model_validate(source.data)

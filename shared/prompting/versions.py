@@ -1,15 +1,18 @@
-"""The flow versions a stage can serve: today's from the bundle, pinned ones from the store.
+"""The flow versions a stage can serve: today's from its bundle, pinned ones from the store.
 
-Route stores a version before it opens the first run of it, so that a run outlives its deployment.
+Route stores a version before it opens the first run of it, so that a run outlives its deployment,
+and the other stages need no flow in their bundles.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 from shared.domain.records import flow_path
 from shared.domain.version import FlowVersion
@@ -17,17 +20,21 @@ from shared.errors import AlreadyExistsError, VersionMissingError
 from shared.ports import Create, Store
 from shared.prompting.library import Library
 
-_KEPT = 64  # pinned versions of earlier deployments held in memory
+_KEPT = 32 * 1024 * 1024  # bytes of declarations whose versions are held in memory
 
 
 class FlowVersions:
-    """Cached per instance. `read` gives the library as it is now."""
+    """Cached per instance: one that has served a version before reads nothing to serve it again.
+
+    `read` gives the library as it is now.
+    """
 
     def __init__(self, read: Callable[[], Library], store: Store) -> None:
         self._read = read
         self._store = store
         self._stored: set[str] = set()
-        self._pinned: OrderedDict[str, FlowVersion] = OrderedDict()
+        self._pinned: OrderedDict[str, tuple[FlowVersion, int]] = OrderedDict()
+        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def library(self) -> Library:
         return self._read()
@@ -37,25 +44,32 @@ class FlowVersions:
         return self._read().flows
 
     async def pinned(self, flow: str, version: str) -> FlowVersion:
-        """A version of a flow. Raises VersionMissingError where nobody has it."""
+        """A version of a flow; however many ask at once, it is read once.
+
+        Raises VersionMissingError where nobody has it.
+        """
         current = self.current().get(flow)
         if current is not None and current.version == version:
             return current
-        if version not in self._pinned:
-            self._keep(version, await self._load(flow, version))
-        self._pinned.move_to_end(version)
-        return self._pinned[version]
+        async with self._loading.setdefault(version, asyncio.Lock()):
+            if version not in self._pinned:
+                await self._load(flow, version)
+            self._pinned.move_to_end(version)
+            return self._pinned[version][0]
 
-    async def _load(self, flow: str, version: str) -> FlowVersion:
+    async def _load(self, flow: str, version: str) -> None:
         found = await self._store.get(flow_path(version))
         if found is None:
             raise VersionMissingError(f"flow {flow!r}, version {version}")
-        return FlowVersion.model_validate_json(found.data["declaration"])
+        declaration = found.data["declaration"]
+        self._keep(version, FlowVersion.model_validate_json(declaration), len(declaration))
 
-    def _keep(self, version: str, loaded: FlowVersion) -> None:
-        self._pinned[version] = loaded
-        if len(self._pinned) > _KEPT:
-            self._pinned.popitem(last=False)
+    def _keep(self, version: str, loaded: FlowVersion, size: int) -> None:
+        """The newest always; of the others, those used last, as far as there is room."""
+        self._pinned[version] = (loaded, size)
+        held = sum(size for _, size in self._pinned.values())
+        while held > _KEPT and len(self._pinned) > 1:
+            held -= self._pinned.popitem(last=False)[1][1]
 
     async def ensure_stored(self, version: FlowVersion, **about: Any) -> None:
         """Stores a version on first use by this instance; harmless where another has."""
@@ -66,4 +80,4 @@ class FlowVersions:
         with suppress(AlreadyExistsError):  # the usual case after the first instance
             await self._store.commit([Create(flow_path(version.version), document)])
         self._stored.add(version.version)
-        self._keep(version.version, version)
+        self._keep(version.version, version, len(declaration))

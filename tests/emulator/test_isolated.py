@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from emulator.system import LocalSystem, Options
-from tests.emulator.conftest import prompts_with_tests
 from tests.emulator.harness import Harness
 
 TICKET = {"id": "T-9", "from": "li@example.com", "body": "The export fails with an error."}
@@ -19,7 +18,6 @@ async def test_bundles_alone_carry_a_ticket_to_its_reply(tmp_path: Path) -> None
     options = Options(
         directory=tmp_path / "state",
         isolated=True,
-        prompts=prompts_with_tests(tmp_path),
         extra_environment={"PYTHONDONTWRITEBYTECODE": ""},  # its bytecode shows what was imported
     )
     local = LocalSystem(options)
@@ -37,6 +35,7 @@ async def test_bundles_alone_carry_a_ticket_to_its_reply(tmp_path: Path) -> None
         assert folder.name == stage
         assert (folder / "main.py").is_file()
         assert not (folder / "shared" / "testing").exists()
+        assert (folder / "prompts" / "flows").exists() is (stage == "route")
         compiled = list((folder / "shared" / "runtime" / "__pycache__").glob("entry.*.pyc"))
         compiled += list((folder / "shared" / "runtime" / "__pycache__").glob("container.*.pyc"))
         assert compiled, f"{stage} did not import `shared` from its bundle"

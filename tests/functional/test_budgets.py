@@ -65,7 +65,19 @@ async def test_the_first_event_of_a_version_costs_three_writes():
     assert cost(system) == (0, 3)
 
 
+async def test_an_instance_reads_a_version_once_for_all_runs_of_it():
+    """Which is all that a cold start costs: `route` alone has flows on its disk."""
+    system = System([CHAIN])
+    await system.start()
+    assert system.world.documents.reads == {f"flows/{CHAIN.version}": 2}  # compose and generate
+    forget(system)
+    for _ in range(3):
+        await system.start()
+    assert cost(system)[0] == 0
+
+
 async def test_a_prompt_step_costs_two_writes_and_no_read():
+    """Of an instance that has served the version before."""
     system = await warm(CHAIN)
     await system.publish(EVENT)
     await system.pipeline.step("route")

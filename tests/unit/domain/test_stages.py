@@ -50,6 +50,9 @@ def test_an_http_stage_needs_no_subscription() -> None:
         ({"memory": "512MB"}, "memory"),
         ({"trigger": "cron"}, "trigger"),
         ({"colour": "red"}, "colour"),
+        ({"filter": "é" * 129}, "act: filter must not exceed 256 bytes"),
+        ({"public": True}, "act: only a stage with trigger http can be public"),
+        ({"trigger": "dead-letters", "ordering": True}, "act: filter, ordering and schedule"),
     ],
 )
 def test_an_unsound_row_is_refused(change: dict[str, Any], complaint: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from shared.domain.records import flow_path
 from shared.domain.version import FlowVersion
 from shared.errors import VersionMissingError
 from shared.ports import Delete
+from shared.prompting import versions
 from shared.prompting.library import Library
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import MemoryStore
@@ -81,14 +84,51 @@ async def test_what_was_stored_here_is_not_read_back() -> None:
     assert await flows.pinned("f", YESTERDAY.version) is YESTERDAY
 
 
-async def test_only_so_many_earlier_versions_are_held_in_memory() -> None:
+async def test_however_many_ask_at_once_a_version_is_read_once() -> None:
     store = MemoryStore()
-    many = [version_of(str(number)) for number in range(66)]
+    await served(store, YESTERDAY).ensure_stored(YESTERDAY)
+    flows = served(store)
+    found = await asyncio.gather(*(flows.pinned("f", YESTERDAY.version) for _ in range(5)))
+    assert found == [YESTERDAY] * 5
+    assert store.reads[flow_path(YESTERDAY.version)] == 1
+
+
+async def test_who_waits_for_a_read_that_fails_reads_for_himself() -> None:
+    store = MemoryStore()
+    await served(store, YESTERDAY).ensure_stored(YESTERDAY)
+    flows = served(store)
+    first = asyncio.create_task(flows.pinned("f", YESTERDAY.version))
+    second = asyncio.create_task(flows.pinned("f", YESTERDAY.version))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == YESTERDAY
+    assert first.cancelled()
+
+
+async def test_only_so_much_of_earlier_versions_is_held_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = len(json.dumps(version_of("0").declaration()))
+    monkeypatch.setattr(versions, "_KEPT", 3 * one)
+    store = MemoryStore()
+    many = [version_of(str(number)) for number in range(4)]
     writer = served(store)
     for version in many:
         await writer.ensure_stored(version)
     flows = served(store)
-    for version in [*many, many[0]]:
+    for version in [*many, many[-1], many[0]]:
         await flows.pinned("f", version.version)
     assert store.reads[flow_path(many[0].version)] == 2
     assert store.reads[flow_path(many[-1].version)] == 1
+
+
+async def test_a_version_larger_than_all_that_is_held_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(versions, "_KEPT", 1)
+    store = MemoryStore()
+    await served(store).ensure_stored(YESTERDAY)
+    flows = served(store)
+    for _ in range(2):
+        assert await flows.pinned("f", YESTERDAY.version) == YESTERDAY
+    assert store.reads[flow_path(YESTERDAY.version)] == 1

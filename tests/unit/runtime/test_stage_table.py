@@ -11,6 +11,8 @@ from shared.runtime.stage_table import read_stages
 
 TABLE = """\
 prefix: mine
+bundle:
+  folders: [shared]
 stages:
   act:
     trigger: topic
@@ -43,14 +45,17 @@ def test_the_shipped_table_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ("memory: 512Mi", "memory: 512MB", "stages.yaml:11: String should match"),
-        ("budget: 50s", "budget: soon", "stages.yaml:6: Value error, a duration is a number"),
-        ("max_attempts: 20", "max_attempts: 3", "stages.yaml:10: Input should be greater"),
-        ("topic: act", "colour: red", "stages.yaml:5: Extra inputs are not permitted"),
-        ("budget: 50s", "budget: 56s", "stages.yaml:3: Value error, act: budget must be below"),
-        ("retry: {min: 1s, max", "retry: {min: 1w, max", "stages.yaml:9: Value error, a duration"),
-        ("topic: act", "topic: act\n    topic: b", "stages.yaml:6: 'topic' is there twice"),
+        ("memory: 512Mi", "memory: 512MB", "stages.yaml:13: String should match"),
+        ("budget: 50s", "budget: soon", "stages.yaml:8: Value error, a duration is a number"),
+        ("max_attempts: 20", "max_attempts: 3", "stages.yaml:12: Input should be greater"),
+        ("topic: act", "colour: red", "stages.yaml:7: Extra inputs are not permitted"),
+        ("budget: 50s", "budget: 56s", "stages.yaml:5: Value error, act: budget must be below"),
+        ("retry: {min: 1s, max", "retry: {min: 1w, max", "stages.yaml:11: Value error, a duration"),
+        ("topic: act", "topic: act\n    topic: b", "stages.yaml:8: 'topic' is there twice"),
         ("prefix: mine", "prefix: [", "not valid YAML"),
+        ("folders: [shared]", "folder: shared", "stages.yaml:3: Extra inputs are not"),
+        ("[shared]", "[../shared]", "stages.yaml:3: String should match"),
+        ("memory: 512Mi", "memory: 1Gi\n    data: [/etc]", "stages.yaml:14: String should match"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(
