@@ -4,6 +4,7 @@ SegueError
 ├── Transient                    the same message may succeed later: nack, Pub/Sub redelivers
 │   ├── StoreUnavailableError
 │   ├── BusUnavailableError
+│   ├── ObjectsUnavailableError
 │   ├── ClaimBusyError
 │   ├── ClaimLostError
 │   ├── ModelBusyError
@@ -17,11 +18,13 @@ SegueError
 │   ├── EventTooLargeError
 │   ├── OutputTooLargeError
 │   ├── InputInvalidError
+│   ├── PromptInputInvalidError
 │   ├── ExpressionError
 │   ├── TemplateError
 │   ├── VersionMissingError
 │   ├── RecordTooLargeError
 │   ├── PayloadMissingError
+│   ├── PayloadDamagedError
 │   ├── ModelRefusedError
 │   ├── ModelTruncatedError
 │   ├── ModelEmptyError
@@ -36,6 +39,7 @@ SegueError
 ├── Conflict                     answers of the store that the step protocol decides on
 │   ├── AlreadyExistsError
 │   └── StaleError
+├── CloudError                   Google Cloud did not answer what a person asked; adapters say why
 └── UsageError                   what a person asked for cannot be done
     ├── SettingsInvalidError
     ├── SourceInvalidError
@@ -67,7 +71,8 @@ class SegueError(Exception):
 
     def __str__(self) -> str:
         advice = " ".join(cleandoc(type(self).__doc__ or "").split())
-        return f"{self.detail}. {advice}" if self.detail else advice
+        end = "" if self.detail.endswith((".", "!", "?", "…")) else "."
+        return f"{self.detail}{end} {advice}" if self.detail else advice
 
 
 class Transient(SegueError):
@@ -84,6 +89,13 @@ class StoreUnavailableError(Transient):
 
 class BusUnavailableError(Transient):
     """Pub/Sub did not take a message in time; the message at hand is redelivered."""
+
+
+class ObjectsUnavailableError(Transient):
+    """Cloud Storage did not do what was asked; the message is redelivered.
+
+    If it happens every time, check the bucket in SEGUE_PAYLOAD_BUCKET and the stage's rights on it.
+    """
 
 
 class ClaimBusyError(Transient):
@@ -155,6 +167,13 @@ class InputInvalidError(Permanent):
     """
 
 
+class PromptInputInvalidError(Permanent):
+    """What the step hands the prompt does not fit the prompt's `input` schema.
+
+    Correct the step's `with` or the schema, then redrive with --repin.
+    """
+
+
 class ExpressionError(Permanent):
     """An expression of the flow failed.
 
@@ -187,6 +206,13 @@ class PayloadMissingError(Permanent):
     """A payload that travelled by reference is no longer stored.
 
     It has outlived SEGUE_RETENTION_DAYS; publish the event again.
+    """
+
+
+class PayloadDamagedError(Permanent):
+    """A payload that travelled by reference is not the one that was stored.
+
+    Check who else writes to `blobs` or to the bucket; publish the event again.
     """
 
 
@@ -275,6 +301,10 @@ class AlreadyExistsError(Conflict):
 
 class StaleError(Conflict):
     """A document has changed since it was read."""
+
+
+class CloudError(SegueError):
+    """Google Cloud did not answer."""
 
 
 class UsageError(SegueError):

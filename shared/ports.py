@@ -134,17 +134,26 @@ class ModelReply:
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One request to a model within an attempt, answered or not. `asked` is the model's name."""
+    """One request to a model within an attempt, answered or not. `asked` is the model's name.
+
+    An error that came with an answer has both.
+    """
 
     asked: str
     started_at: datetime
     duration_ms: float
     reply: ModelReply | None = None
     error: Failure | None = None
+    provider: str | None = None
 
 
 class Model(Protocol):
     """A language model."""
+
+    @property
+    def provider(self) -> str:
+        """Whose API it is, as OpenTelemetry's `gen_ai.provider.name` has it."""
+        ...
 
     async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
         """Answers within `seconds`. Waits out 429 and 503 as long as they allow.
@@ -206,3 +215,60 @@ class Telemetry(Protocol):
     def log(
         self, severity: str, message: str, *, trace_id: str | None = None, **fields: Any
     ) -> None: ...
+
+    async def flush(self) -> None:
+        """Returns when what was reported is out, within a bound; never raises."""
+        ...
+
+
+class Objects(Protocol):
+    """Whole byte strings in buckets, by name. What a name stands for never changes."""
+
+    async def put(self, bucket: str, name: str, data: bytes) -> None:
+        """Returns once the object is there, whole; one that was there already is left as it is.
+
+        Raises ObjectsUnavailableError.
+        """
+        ...
+
+    async def get(self, bucket: str, name: str) -> bytes | None:
+        """The bytes, None where there is no such object. Raises ObjectsUnavailableError."""
+        ...
+
+    async def delete(self, bucket: str, name: str) -> None:
+        """Returns once there is no such object. Raises ObjectsUnavailableError."""
+        ...
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """Log lines as stages write them, oldest first. `is_cut`: older ones were left out."""
+
+    lines: tuple[Mapping[str, Any], ...] = ()
+    is_cut: bool = False
+
+
+class LogReader(Protocol):
+    """Reads the log lines of one deployment. Reading may raise CloudError."""
+
+    async def correlations(self, wanted: str, *, since: datetime) -> list[str]:
+        """Correlation ids that a correlation, run, event or trace id or a dead letter is part of.
+
+        Told from lines that are not older than `since`; the latest first, and of very many
+        the latest ones.
+        """
+        ...
+
+    async def attempts(
+        self, correlation_ids: Sequence[str], *, since: datetime, limit: int
+    ) -> LogLines:
+        """The latest `limit` lines of stage attempts that have one of these correlation ids."""
+        ...
+
+    def link(self, correlation_ids: Sequence[str], *, since: datetime, until: datetime) -> str:
+        """Where a browser shows every line of these correlation ids, those of user code too."""
+        ...
+
+    def trace_link(self, trace_id: str) -> str:
+        """Where a browser shows the spans of a trace, if any are stored."""
+        ...

@@ -37,7 +37,7 @@ async def perform(action: Action, key: str, task: StepTask, deps: Deps) -> Json:
         case EventPublish():
             return await _publish(action, key, task, deps)
         case LogWrite():
-            return _log(action, task, deps)
+            return _log(action, deps)
 
 
 def _outside(deps: Deps) -> Effects:
@@ -74,12 +74,6 @@ def _carried(task: StepTask) -> dict[str, str]:
     return {**carried, HOPS: str((count_in(carried, HOPS) or 0) + 1)}
 
 
-def _log(action: LogWrite, task: StepTask, deps: Deps) -> Json:
-    deps.telemetry.log(
-        action.severity,
-        action.message,
-        trace_id=task.scope.trace.trace_id,
-        labels=task.envelope.labels(),
-        fields=action.fields,
-    )
+def _log(action: LogWrite, deps: Deps) -> Json:
+    deps.telemetry.log(action.severity, action.message, fields=action.fields)
     return {"severity": action.severity}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.letters import keep, letter_of
+from shared.delivery.telling import tell_letter
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -15,6 +16,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     letter = await letter_of(received.delivery, deps)
     received.describe(
         {
+            **(letter.envelope.labels() if letter.envelope else {}),
             "correlation_id": letter.record.correlation_id or letter.record.letter_id,
             "dead_letter": letter.record.letter_id,
             **({"run_id": letter.record.run_id} if letter.record.run_id else {}),
@@ -25,10 +27,5 @@ async def handle(received: Received, deps: Deps) -> Handled:
         reason=letter.record.error.message,
     )
     await keep(letter, deps)
-    deps.telemetry.log(
-        "ERROR",
-        f"dead letter {letter.record.letter_id} from {letter.record.stage}:"
-        f" {letter.record.error.message}",
-        labels=received.labels,
-    )
+    tell_letter(deps, letter.record)
     return Handled("buried")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Spent
@@ -17,7 +16,7 @@ from shared.domain.envelope import GenerateTask, ModelRequest
 from shared.domain.events import strict_json
 from shared.domain.model import Json
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
-from shared.ports import Model, ModelReply
+from shared.ports import Clock, Model, ModelReply
 from shared.prompting.render import schema_problem
 
 _REPAIR = (
@@ -40,13 +39,13 @@ async def ask(task: StepTask, deps: Deps) -> Json:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     task.spent.prompt = todo.prompt
     request = await _request(todo, deps)
-    return await _Talk(deps.model, task.spent, request, _seconds(task, deps)).hold()
+    return await _Talk(deps.model, deps.clock, task.spent, request, _seconds(task, deps)).hold()
 
 
 async def _request(todo: GenerateTask, deps: Deps) -> ModelRequest:
     if todo.request is not None:
         return todo.request
-    data = await get_blob(deps.store, todo.blob or "")
+    data = await deps.blobs.get(todo.blob or "")
     return ModelRequest.model_validate_json(data)
 
 
@@ -62,6 +61,7 @@ class _Talk:
     """One conversation about one answer."""
 
     model: Model
+    clock: Clock
     spent: Spent
     request: ModelRequest
     seconds: float
@@ -77,10 +77,9 @@ class _Talk:
 
     async def _turn(self, request: ModelRequest) -> tuple[Json, str | None]:
         """(output, None) or (None, what is wrong with the answer)."""
-        self.spent.model = request.model
-        self.spent.begin_call()
         try:
-            reply = await self.model.generate(request, seconds=self.seconds)
+            with self.spent.asking(self.model, request.model, self.clock.now) as asked:
+                asked.reply = reply = await self.model.generate(request, seconds=self.seconds)
         except SegueError as error:
             if error.reply is not None:
                 self._note(error.reply)

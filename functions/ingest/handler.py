@@ -8,16 +8,18 @@ Knows no flow and stores nothing.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from functions.ingest.arrival import Arrival
 from shared.delivery.deps import Deps
 from shared.domain import ids
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES, STRUCTURED, Event, from_message
-from shared.domain.trace import parse_traceparent
+from shared.domain.origin import in_hand
 from shared.domain.webhooks import SLACK, scheme_of
 from shared.errors import EventInvalidError, EventTooLargeError, SegueError, Transient
 
@@ -40,19 +42,35 @@ class Response:
     body: Mapping[str, Any]
 
 
-async def handle(request: Request, deps: Deps) -> Response:
-    """202 with the event's ids; 400, 401, 404, 405, 413 or 503 with what is wrong."""
+async def handle(request: Request, deps: Deps, *, request_trace: str | None = None) -> Response:
+    """202 with the event's ids; 400, 401, 404, 405, 413, 500 or 503 with what is wrong.
+
+    One log line tells of each request, whatever becomes of it.
+    """
+    span_id = ids.span_id(deps.new_token(), deps.new_token())
+    started, stage = deps.clock.now(), deps.stage.name
+    arrival = Arrival(stage, span_id, request.path, started, request_trace)
+    with in_hand(arrival.origin):
+        answer = await _answered(request, deps, arrival)
+        deps.telemetry.report(arrival.report(answer.status, answer.body, deps))
+    return answer
+
+
+async def _answered(request: Request, deps: Deps, arrival: Arrival) -> Response:
     try:
-        return await _routed(request, deps)
+        return await _routed(request, deps, arrival)
     except EventTooLargeError as error:
         return _refusal(413, error)
     except Transient as error:
         return _refusal(503, error)
     except SegueError as error:
         return _refusal(400, error)
+    except Exception:  # noqa: BLE001 - a defect: the log line has the stack, the sender has none
+        arrival.stack_trace = traceback.format_exc()
+        return _problem(500, "Internal", "the event was not taken; send it again")
 
 
-async def _routed(request: Request, deps: Deps) -> Response:
+async def _routed(request: Request, deps: Deps, arrival: Arrival) -> Response:
     parts = [part for part in request.path.split("/") if part]
     is_hook = len(parts) >= 2 and parts[-2] == "hooks"
     if not is_hook and parts[-1:] != ["events"]:
@@ -61,13 +79,15 @@ async def _routed(request: Request, deps: Deps) -> Response:
         return _problem(405, "MethodNotAllowed", "events are sent with POST")
     if len(request.body) > MAX_DATA_BYTES * 2:
         raise EventTooLargeError(f"a body of {len(request.body):,} bytes")
-    return await (_hook(parts[-1], request, deps) if is_hook else _event(request, deps))
+    if is_hook:
+        return await _hook(parts[-1], request, deps, arrival)
+    return await _event(request, deps, arrival)
 
 
 # -- CloudEvents --------------------------------------------------------------------------------
 
 
-async def _event(request: Request, deps: Deps) -> Response:
+async def _event(request: Request, deps: Deps, arrival: Arrival) -> Response:
     if not deps.gate.admits(request.headers.get("authorization", "")):
         return _problem(401, "Unauthorized", "send `Authorization: Bearer <SEGUE_INGEST_TOKEN>`")
     content_type = request.headers.get("content-type", "")
@@ -76,7 +96,7 @@ async def _event(request: Request, deps: Deps) -> Response:
         attributes = {"content-type": content_type}
     elif "ce-type" not in attributes:
         raise EventInvalidError("neither a ce-type header nor a structured CloudEvent")
-    return await _publish(attributes, request.body, deps)
+    return await _publish(attributes, request.body, deps, arrival)
 
 
 def _ce_headers(request: Request) -> dict[str, str]:
@@ -88,7 +108,7 @@ def _ce_headers(request: Request) -> dict[str, str]:
 # -- webhooks -----------------------------------------------------------------------------------
 
 
-async def _hook(source: str, request: Request, deps: Deps) -> Response:
+async def _hook(source: str, request: Request, deps: Deps, arrival: Arrival) -> Response:
     if source not in deps.gate.hook_secrets:
         return _problem(404, "NotFound", f"no secret is set for hook {source!r}")
     if not deps.gate.signed(source, request.headers, request.body, deps.clock.now()):
@@ -102,7 +122,7 @@ async def _hook(source: str, request: Request, deps: Deps) -> Response:
         "ce-source": f"/hooks/{source}",
         "ce-id": event_id or _signed_id(source, request),
     }
-    return await _publish(attributes, request.body, deps)
+    return await _publish(attributes, request.body, deps, arrival)
 
 
 def _slack(body: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -136,7 +156,9 @@ def _object(body: bytes) -> dict[str, Any]:
 # -- out ----------------------------------------------------------------------------------------
 
 
-async def _publish(attributes: Mapping[str, str], body: bytes, deps: Deps) -> Response:
+async def _publish(
+    attributes: Mapping[str, str], body: bytes, deps: Deps, arrival: Arrival
+) -> Response:
     """Checks the event as `route` will, publishes it, and answers with its ids."""
     now = deps.clock.now()
     fresh = f"{deps.new_token()}{deps.new_token()}"
@@ -144,7 +166,9 @@ async def _publish(attributes: Mapping[str, str], body: bytes, deps: Deps) -> Re
     if event.id == fresh:  # it brought none; known by message ids, a retried publish would be two
         attributes, body = _with_id(attributes, body, fresh)
         event = from_message(attributes, body, message_id=fresh, published_at=now)
-    await deps.bus.publish("events", [Message(body, {**attributes, **_trace(attributes)})])
+    trace = arrival.brings(event, attributes)
+    message = Message(body, {**attributes, "traceparent": trace.traceparent})
+    [arrival.message_id] = await deps.bus.publish("events", [message])
     return Response(202, _ids(event))
 
 
@@ -166,12 +190,6 @@ def _ids(event: Event) -> dict[str, str]:
         "source": event.source,
         "correlation_id": event.correlation_id,
     }
-
-
-def _trace(attributes: Mapping[str, str]) -> dict[str, str]:
-    """The sender's trace, from the CloudEvents distributed-tracing extension."""
-    given = attributes.get("ce-traceparent", "")
-    return {"traceparent": given} if parse_traceparent(given) else {}
 
 
 def _refusal(status: int, error: SegueError) -> Response:

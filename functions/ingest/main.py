@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from functions.ingest import handler
 from shared.runtime.container import deps_of, preload
+from shared.runtime.entry import request_trace
 
 preload("ingest")
 
@@ -17,5 +18,7 @@ async def ingest(request: Request) -> Response:
     """Answers one request to `/events` or `/hooks/<source>`."""
     headers = dict(request.headers)
     given = handler.Request(request.method, request.url.path, headers, await request.body())
-    answer = await handler.handle(given, deps_of("ingest"))
+    deps = deps_of("ingest")
+    answer = await handler.handle(given, deps, request_trace=request_trace(request))
+    await deps.telemetry.flush()
     return JSONResponse(dict(answer.body), status_code=answer.status)

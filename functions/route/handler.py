@@ -12,10 +12,11 @@ from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.opening import Opener, Opening
 from shared.delivery.scope import dead_letter
-from shared.domain.envelope import Message
+from shared.domain.envelope import Delivery, Message
 from shared.domain.events import Event, from_message
 from shared.domain.expressions import holds
 from shared.domain.records import Failure
+from shared.domain.schedules import tick_id
 from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
 from shared.prompting.render import schema_problem
@@ -35,7 +36,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     event = from_message(
         delivery.message.attributes,
         delivery.message.data,
-        message_id=delivery.message_id,
+        message_id=_identity(delivery),
         published_at=delivery.published_at,
     )
     received.describe(
@@ -51,13 +52,21 @@ async def handle(received: Received, deps: Deps) -> Handled:
     runs = [opening.run_id for opening in openings]
     received.describe({}, runs=runs)
     if len(runs) == 1:
-        received.describe({"run_id": runs[0], "flow": openings[0].version.flow.flow})
+        [opened] = openings
+        about = {"flow": opened.version.flow.flow, "flow_version": opened.version.version}
+        received.describe({"run_id": opened.run_id, **about})
     return Handled("routed" if runs else "no-flow")
+
+
+def _identity(delivery: Delivery) -> str:
+    """What stands in for the id of an event that brought none."""
+    given = tick_id(delivery.message.attributes, delivery.published_at)
+    return given or delivery.message_id
 
 
 def _openings(deps: Deps, event: Event, only: str | None) -> Iterator[Opening]:
     for name, version in deps.flows.current().items():
-        if only not in {None, name} or not version.flow.on.takes(event.type):
+        if only not in {None, name} or not version.flow.takes(event.type, event.subject):
             continue
         try:
             if _is_started(version, event):
@@ -91,4 +100,4 @@ async def _bury(deps: Deps, message: Message, opening: Opening, refusal: SegueEr
 def _warn_of_problems(deps: Deps) -> None:
     """A flow that cannot be read starts nothing: that must not be silent."""
     for problem in deps.flows.library().problems:
-        deps.telemetry.log("ERROR", f"left out: {problem}", stage=deps.stage.name)
+        deps.telemetry.log("ERROR", f"left out: {problem}")

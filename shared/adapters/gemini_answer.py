@@ -27,6 +27,7 @@ def reply_of(response: types.GenerateContentResponse, model: str) -> ModelReply:
         text=_text(candidate),
         tokens=tokens_of(response.usage_metadata),
         model=response.model_version or model,
+        finish_reason=_reason(candidate).lower() or None,  # as OpenTelemetry's instrumentation says
     )
     error = _objection(response.prompt_feedback, candidate, reply.text)
     if error is not None:
@@ -54,7 +55,7 @@ def _objection(
     if feedback is not None and feedback.block_reason:
         why = f" ({feedback.block_reason_message})" if feedback.block_reason_message else ""
         return ModelRefusedError(f"the prompt was blocked: {feedback.block_reason.value}{why}")
-    reason = candidate.finish_reason.value if candidate and candidate.finish_reason else ""
+    reason = _reason(candidate)
     if reason == _CUT_OFF:
         return ModelTruncatedError(f"the answer ends after {len(text):,} characters")
     if reason not in _FINISHED:
@@ -63,6 +64,10 @@ def _objection(
     if not text.strip():
         return ModelEmptyError("no text" if candidate else "no candidates")
     return None
+
+
+def _reason(candidate: types.Candidate | None) -> str:
+    return candidate.finish_reason.value if candidate and candidate.finish_reason else ""
 
 
 def _text(candidate: types.Candidate | None) -> str:

@@ -91,6 +91,10 @@ class GeminiModel:
         self._jitter = jitter
         self._now = now
 
+    @property
+    def provider(self) -> str:
+        return "gcp.vertex_ai" if self._client.vertexai else "gcp.gemini"
+
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self._prices.cost(model, tokens)
 

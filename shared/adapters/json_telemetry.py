@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
+from shared.domain.origin import origin
+from shared.domain.records import Usage
+from shared.domain.trace import sampled
 from shared.ports import StageReport
 
 _SEVERITY = {"ack": "INFO", "nack": "WARNING", "bury": "ERROR"}
@@ -20,13 +23,15 @@ _CRASHED = "crashed"
 _LOGGING = "logging.googleapis.com/"
 # Error Reporting groups an entry by these only where they are at its top.
 _TOP_LEVEL_DETAILS = ("stack_trace",)
+_OPERATION = "generate_content"  # the API's method; the conventions have it for Gemini
 
 
 class JsonTelemetry:
     """Implements `Telemetry`.
 
     Writes to the process's own standard output: the functions framework replaces `sys.stdout`
-    with a stream that rewrites span ids.
+    with a stream that rewrites span ids. `spans` is the share of traces whose spans are exported:
+    only of those a line may say that there is a trace to look at.
     """
 
     def __init__(
@@ -34,9 +39,11 @@ class JsonTelemetry:
         project: str,
         stream: TextIO | None = None,
         *,
+        spans: float = 0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._project = project
+        self._spans = spans
         self._stream = stream if stream is not None else sys.__stdout__
         self._now = now
 
@@ -46,6 +53,7 @@ class JsonTelemetry:
             {
                 "severity": severity_of(report),
                 "message": sentence(report),
+                "kind": "stage_attempt",
                 "time": _rfc3339(report.started_at + timedelta(milliseconds=report.duration_ms)),
                 **self._trace(report.trace_id),
                 f"{_LOGGING}spanId": report.span_id,
@@ -56,11 +64,11 @@ class JsonTelemetry:
                 "started_at": _rfc3339(report.started_at),
                 "duration_ms": round(report.duration_ms, 3),
                 "parent_span_id": report.parent_span_id,
-                "message_id": report.message_id,
+                "message_id": report.message_id or None,
                 "delivery_attempt": report.attempt,
                 "request_trace": report.request_trace,
                 **_error(report),
-                **_usage(report),
+                **_model_calls(report),
                 **{name: details.pop(name) for name in _TOP_LEVEL_DETAILS if name in details},
                 "details": details or None,
             }
@@ -69,21 +77,33 @@ class JsonTelemetry:
     def log(
         self, severity: str, message: str, *, trace_id: str | None = None, **fields: Any
     ) -> None:
-        labels = fields.pop("labels", None)
+        """Labels and trace that are not given are those of the message in hand."""
+        here = origin()
+        given = fields.pop("labels", here.labels)
+        labels = dict(given) if isinstance(given, Mapping) else {}
+        trace = trace_id or here.trace_id
         self._write(
             {
+                "kind": "log",
                 **fields,
                 "severity": severity,
                 "message": message,
                 "time": _rfc3339(self._now()),
-                **(self._trace(trace_id) if trace_id else {}),
-                f"{_LOGGING}labels": dict(labels) if isinstance(labels, Mapping) else None,
+                **(self._trace(trace) if trace else {}),
+                # A span is one of its own trace only.
+                f"{_LOGGING}spanId": here.span_id if trace == here.trace_id else None,
+                f"{_LOGGING}labels": labels or None,
+                "request_trace": here.request_trace,
             }
         )
 
+    async def flush(self) -> None:
+        """Every line is out when it is written."""
+
     def _trace(self, trace_id: str) -> dict[str, Any]:
         trace = f"projects/{self._project}/traces/{trace_id}"
-        return {f"{_LOGGING}trace": trace, f"{_LOGGING}trace_sampled": True}
+        stored = self._spans > 0 and sampled(trace_id, self._spans)
+        return {f"{_LOGGING}trace": trace, f"{_LOGGING}trace_sampled": stored}
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._stream is None:
@@ -103,7 +123,8 @@ def severity_of(report: StageReport) -> str:
 def sentence(report: StageReport) -> str:
     """One line for people: "generate succeeded: support-reply/draft in 812 ms"."""
     parts = [report.labels[name] for name in ("flow", "step") if report.labels.get(name)]
-    what = "/".join(parts) or f"message {report.message_id}"
+    message = f"message {report.message_id}" if report.message_id else "a request"
+    what = "/".join(parts) or message
     why = f": {report.error.code}: {report.error.message}" if report.error else ""
     return f"{report.stage} {report.outcome}: {what} in {report.duration_ms:.0f} ms{why}"
 
@@ -114,16 +135,28 @@ def _error(report: StageReport) -> dict[str, Any]:
     return {"error": {"code": report.error.code, "message": report.error.message}}
 
 
-def _usage(report: StageReport) -> dict[str, Any]:
-    """Names of OpenTelemetry's conventions for generative AI, and the price."""
-    if report.usage is None:
+def _model_calls(report: StageReport) -> dict[str, Any]:
+    """What the attempt asked of a model, in the words of OpenTelemetry's conventions.
+
+    The models are those of its last call and of its last answer. Nothing that was said is told.
+    Source: https://github.com/open-telemetry/semantic-conventions-genai (gen-ai-spans.md)
+    """
+    if not report.calls:
         return {}
+    last, usage = report.calls[-1], report.usage or Usage()
+    replies = [call.reply for call in report.calls if call.reply is not None]
+    reasons = [reply.finish_reason for reply in replies if reply.finish_reason is not None]
     return {
-        "gen_ai.request.model": report.details.get("model"),
-        "gen_ai.usage.input_tokens": report.usage.tokens.input,
-        "gen_ai.usage.output_tokens": report.usage.tokens.output,
-        "llm_calls": report.usage.llm_calls,
-        "cost_usd": report.usage.cost_usd,
+        "llm_calls": len(report.calls),
+        "repair_turns": len(report.calls) - 1,
+        "cost_usd": usage.cost_usd,
+        "gen_ai.operation.name": _OPERATION,
+        "gen_ai.provider.name": last.provider,
+        "gen_ai.request.model": last.asked,
+        "gen_ai.response.model": replies[-1].model if replies else None,
+        "gen_ai.response.finish_reasons": reasons or None,
+        "gen_ai.usage.input_tokens": usage.tokens.input,
+        "gen_ai.usage.output_tokens": usage.tokens.output,
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.delivery.scope import trace_of
 from shared.domain.envelope import Delivery
 from shared.domain.records import Usage
+from shared.ports import ModelCall
 
 
 @dataclass
@@ -19,6 +21,13 @@ class Received:
     labels: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     usage: Usage | None = None
+    calls: Sequence[ModelCall] = ()
+
+    @property
+    def trace_id(self) -> str:
+        """Of the trace the message belongs to, as far as its correlation is known by now."""
+        correlation = self.labels.get("correlation_id", self.delivery.message_id)
+        return trace_of(self.delivery.message, correlation).trace_id
 
     def describe(self, labels: Mapping[str, str], **details: Any) -> None:
         """What the message is about."""

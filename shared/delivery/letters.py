@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
-from shared.delivery.blobs import PIECE_BYTES, get_blob, put_blob
+from shared.delivery.blobs import PIECE_BYTES
 from shared.delivery.deps import Deps
 from shared.delivery.progress import end_of_run
 from shared.delivery.scope import BLOB, FROM_STAGE, MESSAGE_ID, REASON, REASON_CODE
+from shared.delivery.telling import tell_ended_run
 from shared.domain import ids
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery, Envelope, Message, decode
@@ -27,6 +29,7 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
+from shared.domain.schedules import tick_id
 from shared.errors import (
     AlreadyExistsError,
     Conflict,
@@ -38,6 +41,7 @@ from shared.ports import Create, Document, Update, Write
 
 _BROKER = "CloudPubSubDeadLetterSource"
 _COUNT = f"{_BROKER}DeliveryCount"
+_PUBLISHED = f"{_BROKER}TopicPublishTime"
 _ADDED = (REASON, REASON_CODE, FROM_STAGE, MESSAGE_ID, BLOB)
 _ROOM = PIECE_BYTES // 2  # bytes kept in the letter itself, beside its attributes
 _TRIES = 5
@@ -90,7 +94,7 @@ async def keep(letter: Letter, deps: Deps) -> None:
     if len(letter.original.data) <= _ROOM:
         record = record.model_copy(update={"data": letter.original.data})
     else:
-        blob = await put_blob(deps.store, letter.original.data, record.expire_at)
+        blob = await deps.blobs.put(letter.original.data, record.expire_at)
         record = record.model_copy(update={"blob": blob})
     if record.run_id is not None and record.step is not None:
         await _fail(record, record.run_id, record.step, deps)
@@ -120,7 +124,7 @@ async def _whole(message: Message, deps: Deps) -> Message:
     blob = message.attributes.get(BLOB)
     if blob is None:
         return message
-    return Message(await get_blob(deps.store, blob), message.attributes)
+    return Message(await deps.blobs.get(blob), message.attributes)
 
 
 def _stage_of(subscription: str) -> str:
@@ -129,11 +133,17 @@ def _stage_of(subscription: str) -> str:
 
 
 def _own_attributes(message: Message) -> dict[str, str]:
-    return {
+    """A tick gets the id that it was given: nothing else in it tells it from the next one."""
+    own = {
         name: text
         for name, text in message.attributes.items()
         if name not in _ADDED and not name.startswith(_BROKER)
     }
+    try:
+        tick = tick_id(own, datetime.fromisoformat(message.attributes.get(_PUBLISHED, "")))
+    except (ValueError, OverflowError):  # anybody can send a message that looks like a letter
+        tick = None
+    return own if tick is None else {**own, "ce-id": tick}
 
 
 def _envelope(message: Message) -> Envelope | None:
@@ -191,11 +201,14 @@ async def _fail(record: DeadLetterRecord, run_id: str, step: str, deps: Deps) ->
         found, run = await deps.store.get_many([step_path(run_id, step), run_path(run_id)])
         if run is not None and RunRecord.of(run.data).redrives > record.redrives:
             return  # redriven since: all that was under way has been sent again, with its count
-        writes = [*_step_write(record, run_id, step, found, deps), *_run_write(record, run, deps)]
+        ends = _run_write(record, run, deps)
+        writes = [*_step_write(record, run_id, step, found, deps), *ends]
         if not writes:
             return
         with suppress(Conflict):
             await deps.store.commit(writes)
+            if run is not None and ends:
+                tell_ended_run(deps, run.data, ends[0].data)
             return
     raise StoreUnavailableError(f"run {run_id} keeps changing while it is being failed")
 
@@ -223,7 +236,7 @@ def _step_write(
     return [Create(step_path(run_id, step), fresh.document())]
 
 
-def _run_write(record: DeadLetterRecord, run: Document | None, deps: Deps) -> list[Write]:
+def _run_write(record: DeadLetterRecord, run: Document | None, deps: Deps) -> list[Update]:
     if run is None or RunRecord.of(run.data).status.is_final:
         return []
     run_id = str(record.run_id)

@@ -17,9 +17,9 @@ from shared.delivery.deps import Deps
 from shared.delivery.handled import Received
 from shared.delivery.progress import Progress, arrivals_in
 from shared.delivery.scope import Scope, trace_of
+from shared.delivery.telling import tell_opened
 from shared.domain import chain, ids
 from shared.domain.chain import Advance
-from shared.domain.envelope import RunPins
 from shared.domain.events import REDRIVE, Event, extensions
 from shared.domain.records import (
     EventRecord,
@@ -32,7 +32,7 @@ from shared.domain.records import (
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, SegueError, StaleError
-from shared.ports import Create, Document, Update, Write, Written
+from shared.ports import Create, Document, Increment, Update, Write, Written
 
 NOT_YET = ""  # revision of a run that is being created in the same commit
 
@@ -66,20 +66,20 @@ class Opener:
         for opening in openings:
             await self._deps.flows.ensure_stored(opening.version, stored_at=self._deps.clock.now())
         plans = [self._plan(opening) for opening in openings]
-        writes = [self._event_write(openings)]
-        for opening, plan in zip(openings, plans, strict=True):
-            writes.extend(self._run_writes(opening, plan))
+        runs = [self._run_writes(o, plan) for o, plan in zip(openings, plans, strict=True)]
+        event = self._event_write(openings)
         try:
-            written = await self._deps.store.commit(writes)
+            written = await self._deps.store.commit([event, *(w for run in runs for w in run)])
         except AlreadyExistsError:
-            await self._open_one_by_one(openings, plans, writes[0])
+            await self._open_one_by_one(openings, plans, event)
             return
+        for writes in runs:  # all of them, before anything can fail
+            tell_opened(self._deps, writes[0].data)
         reach("committed")
         at = 1  # the first result is the event's
-        for opening, plan in zip(openings, plans, strict=True):
-            width = len(self._run_writes(opening, plan))
-            await self._begin(opening, plan, written[at : at + width])
-            at += width
+        for opening, plan, writes in zip(openings, plans, runs, strict=True):
+            await self._begin(opening, plan, written[at : at + len(writes)])
+            at += len(writes)
         reach("emitted")
 
     async def _open_one_by_one(
@@ -91,11 +91,13 @@ class Opener:
         except AlreadyExistsError:
             self._received.describe({}, duplicate_event=True)
         for opening, plan in zip(openings, plans, strict=True):
+            writes = self._run_writes(opening, plan)
             try:
-                written = await self._deps.store.commit(self._run_writes(opening, plan))
+                written = await self._deps.store.commit(writes)
             except AlreadyExistsError:
                 await self._meet(opening, plan)
             else:
+                tell_opened(self._deps, writes[0].data)
                 await self._note_run(opening.run_id)
                 await self._begin(opening, plan, written)
 
@@ -137,9 +139,9 @@ class Opener:
         )
         return Create(event_path(self._event.key), record.document())
 
-    def _run_writes(self, opening: Opening, plan: Advance) -> list[Write]:
+    def _run_writes(self, opening: Opening, plan: Advance) -> list[Create | Increment]:
         """The run first, then what its first steps skip. A flow of skips ends at once."""
-        progress = Progress(self._deps, self._scope(opening.version, _pins(opening, NOT_YET)))
+        progress = Progress(self._deps, self._scope(opening, NOT_YET))
         document = self._record(opening).document()
         if plan.ends:
             document |= progress.end(self._variables(opening), NOT_YET).data
@@ -171,8 +173,7 @@ class Opener:
     # -- messages ---------------------------------------------------------------------------
 
     async def _begin(self, opening: Opening, plan: Advance, written: Sequence[Written]) -> None:
-        pins = _pins(opening, written[0].revision, _deadline(opening, self._now))
-        progress = Progress(self._deps, self._scope(opening.version, pins))
+        progress = Progress(self._deps, self._scope(opening, written[0].revision))
         await progress.follow(plan, arrivals_in(plan, written), self._variables(opening))
 
     async def _meet(self, opening: Opening, plan: Advance) -> None:
@@ -193,8 +194,11 @@ class Opener:
     async def _open_anew(self, opening: Opening, plan: Advance, found: Document) -> None:
         first, *others = self._run_writes(opening, plan)
         assert isinstance(first, Create)
-        writes = [Update(first.path, first.data, found.revision), *others]
-        await self._begin(opening, plan, await self._deps.store.commit(writes))
+        written = await self._deps.store.commit(
+            [Update(first.path, first.data, found.revision), *others]
+        )
+        tell_opened(self._deps, first.data, again=True)
+        await self._begin(opening, plan, written)
 
     async def _send_again(self, opening: Opening, found: Document, run: RunRecord) -> None:
         version = await self._deps.flows.pinned(run.flow, run.flow_version)
@@ -205,9 +209,10 @@ class Opener:
         totals = await progress.stored_arrivals(plan)
         await progress.follow(plan, totals, self._variables(pinned))
 
-    def _scope(self, version: FlowVersion, pins: RunPins) -> Scope:
+    def _scope(self, opening: Opening, revision: str) -> Scope:
+        pins = self._record(opening).pins(revision)
         carried = extensions(self._message.attributes)
-        return Scope(pins, version, self._trace, carried, cause=self._event.key)
+        return Scope(pins, opening.version, self._trace, carried, cause=self._event.key)
 
 
 def _deadline(opening: Opening, now: datetime) -> datetime | None:
@@ -215,31 +220,9 @@ def _deadline(opening: Opening, now: datetime) -> datetime | None:
     return now + timedelta(seconds=timeout) if timeout else None
 
 
-def _pins(opening: Opening, revision: str, deadline: datetime | None = None) -> RunPins:
-    return RunPins(
-        id=opening.run_id,
-        flow=opening.version.flow.flow,
-        version=opening.version.version,
-        revision=revision,
-        event_key=opening.event.key,
-        event_id=opening.event.id,
-        correlation_id=opening.event.correlation_id,
-        deadline=deadline,
-    )
-
-
 def scope_of_run(run: RunRecord, found: Document, version: FlowVersion) -> Scope:
     """The scope of a stored run: what it was opened with, at its present revision."""
-    pins = RunPins(
-        id=run.run_id,
-        flow=run.flow,
-        version=version.version,
-        revision=found.revision,
-        event_key=run.event_key,
-        event_id=run.event_id,
-        correlation_id=run.correlation_id,
-        deadline=run.deadline,
-    )
+    pins = run.pins(found.revision).model_copy(update={"version": version.version})
     trace = parse_traceparent(run.traceparent)
     assert trace is not None
     carried = {**run.extensions, **({REDRIVE: str(run.redrives)} if run.redrives else {})}

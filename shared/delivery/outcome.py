@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.domain.envelope import PromptPin
 from shared.domain.model import Json
-from shared.domain.records import Tokens, Usage
+from shared.domain.records import Failure, Tokens, Usage
 from shared.errors import SegueError
+from shared.ports import Model, ModelCall, ModelReply
 
 
 @dataclass(frozen=True)
@@ -23,17 +28,44 @@ class Outcome:
 
 
 @dataclass
+class Asked:
+    """A request on its way to a model; whoever asks sets the reply."""
+
+    reply: ModelReply | None = None
+    error: Failure | None = None
+
+
+@dataclass
 class Spent:
-    """What the work has used so far. Kept apart from it, so that a timeout forgets nothing."""
+    """What the work has used so far. Kept apart from it, so that a timeout forgets nothing.
+
+    `calls` are the requests to models that are over, answered or not.
+    """
 
     usage: Usage = field(default_factory=Usage)
     prompt: PromptPin | None = None
     model: str | None = None
     answers: list[str] = field(default_factory=list)
+    calls: list[ModelCall] = field(default_factory=list)
 
-    def begin_call(self) -> None:
+    @contextmanager
+    def asking(self, model: Model, name: str, now: Callable[[], datetime]) -> Iterator[Asked]:
         """A model is being asked; it may be billed whether or not an answer arrives."""
         self.usage += Usage(llm_calls=1)
+        self.model = name
+        asked, started = Asked(), now()
+        try:
+            yield asked
+        except SegueError as error:
+            asked.reply, asked.error = error.reply, Failure.of(error)
+            raise
+        except BaseException as error:
+            asked.error = _cut_off(error)
+            raise
+        finally:
+            took = (now() - started).total_seconds() * 1000
+            call = ModelCall(name, started, took, asked.reply, asked.error, model.provider)
+            self.calls.append(call)
 
     def bill(self, tokens: Tokens, cost_usd: float | None) -> None:
         """The answer has arrived with its bill."""
@@ -52,3 +84,10 @@ class Spent:
             model=self.model,
             answers=tuple(self.answers),
         )
+
+
+def _cut_off(error: BaseException) -> Failure:
+    """Why a request has no answer, where it was none of Segue's own errors that ended it."""
+    if isinstance(error, CancelledError):
+        return Failure(code="Cancelled", message="the attempt's time ran out before an answer came")
+    return Failure(code=type(error).__name__, message=str(error) or repr(error))

@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope, dead_letter, variables_at
+from shared.delivery.telling import tell_ended
 from shared.domain import chain
 from shared.domain.chain import Advance, Arrivals, StepStatus
 from shared.domain.envelope import Message
@@ -44,13 +45,13 @@ class Progress:
 
     # -- writes -----------------------------------------------------------------------------
 
-    def writes(self, plan: Advance) -> list[Write]:
+    def writes(self, plan: Advance) -> list[Create | Increment]:
         """What the commit that takes a plan must hold, beside the step's result and the end."""
         skips = [self._skip(step) for step in plan.skipped]
         joins = [self._arrive(join, arrivals) for join, arrivals in plan.arrivals.items()]
         return [*skips, *joins]
 
-    def _skip(self, step: str) -> Write:
+    def _skip(self, step: str) -> Create:
         now = self._deps.clock.now()
         record = StepRecord(
             run_id=self._scope.run.id,
@@ -63,7 +64,7 @@ class Progress:
         )
         return Create(step_path(self._scope.run.id, step), record.document())
 
-    def _arrive(self, join: str, arrivals: Arrivals) -> Write:
+    def _arrive(self, join: str, arrivals: Arrivals) -> Increment:
         return Increment(
             join_path(self._scope.run.id, join),
             {"arrived": arrivals.arrived, "succeeded": arrivals.succeeded},
@@ -152,14 +153,16 @@ class Progress:
             return await self.stored_arrivals(plan)
 
     async def finish(self, variables: Variables) -> None:
-        """Ends the run with its outputs, unless it has ended already."""
+        """Ends the run with its outputs, and tells, unless it has ended already."""
         revision: str | None = self._scope.run.revision
         while revision is not None:
+            end = self.end(variables, revision)
             try:
-                await self._deps.store.commit([self.end(variables, revision)])
+                await self._deps.store.commit([end])
             except StaleError:
                 revision = await self.open_revision()
             else:
+                tell_ended(self._deps, self._scope.run, self._scope.trace.trace_id, end.data)
                 return
 
     async def open_revision(self) -> str | None:

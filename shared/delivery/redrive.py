@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
 from shared.delivery.opening import scope_of_run
 from shared.delivery.progress import Progress
@@ -108,7 +107,7 @@ async def _mark(letter: Document, deps: Deps) -> None:
 
 async def _send_back(letter: DeadLetterRecord, deps: Deps) -> None:
     """The original bytes, to the topic they came from, marked as sent again."""
-    data = letter.data if letter.blob is None else await get_blob(deps.store, letter.blob)
+    data = letter.data if letter.blob is None else await deps.blobs.get(letter.blob)
     attributes = {**letter.attributes, REDRIVE: str(letter.redrives + 1)}
     topic = "events" if letter.stage == "route" else letter.stage
     await deps.bus.publish(topic, [Message(data or b"", attributes)])

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.delivery.blobs import put_blob
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.push import delivery_of
-from shared.delivery.scope import BLOB, MESSAGE_ID, dead_letter, trace_of
+from shared.delivery.scope import BLOB, MESSAGE_ID, dead_letter
 from shared.delivery.steps import RecordedFailure
 from shared.domain import ids
 from shared.domain.envelope import Message
+from shared.domain.origin import Origin, in_hand
 from shared.domain.records import Failure
 from shared.domain.trace import parse_traceparent
 from shared.errors import (
@@ -54,14 +54,22 @@ async def receive(
     400 where the request is not a push at all: nothing is known that could be kept.
     """
     started = deps.clock.now()
+    stage = {"stage": deps.stage.name}
     try:
         delivery = delivery_of(body)
     except MessageInvalidError as error:
-        deps.telemetry.log("ERROR", str(error), stage=deps.stage.name)
+        with in_hand(lambda: Origin(stage, request_trace=request_trace)):
+            deps.telemetry.log("ERROR", str(error))
         return 400
     received = Received(delivery, ids.span_id(delivery.message_id, deps.new_token()))
-    verdict = await _verdict(received, deps, handle)
-    deps.telemetry.report(_report(received, deps, verdict, started, request_trace))
+
+    def about() -> Origin:
+        labels = {**stage, **received.labels}
+        return Origin(labels, received.trace_id, received.span_id, request_trace)
+
+    with in_hand(about):
+        verdict = await _verdict(received, deps, handle)
+        deps.telemetry.report(_report(received, deps, verdict, started, request_trace))
     return HTTP_STATUS[verdict.disposition]
 
 
@@ -107,7 +115,7 @@ async def _send(letter: Message, deps: Deps) -> None:
     try:
         await deps.bus.publish(deps.stage.dead_letter_topic, [letter])
     except EventTooLargeError:
-        blob = await put_blob(deps.store, letter.data, deps.expire_at())
+        blob = await deps.blobs.put(letter.data, deps.expire_at())
         named = Message(b"", {**letter.attributes, BLOB: blob})
         await deps.bus.publish(deps.stage.dead_letter_topic, [named])
 
@@ -121,7 +129,6 @@ def _report(
     received: Received, deps: Deps, verdict: _Verdict, started: datetime, request: str | None
 ) -> StageReport:
     delivery = received.delivery
-    correlation = received.labels.get("correlation_id", delivery.message_id)
     parent = parse_traceparent(delivery.message.attributes.get("traceparent", ""))
     details = dict(received.details)
     if verdict.stack_trace:
@@ -130,7 +137,7 @@ def _report(
         stage=deps.stage.name,
         disposition=verdict.disposition,
         outcome=verdict.outcome,
-        trace_id=trace_of(delivery.message, correlation).trace_id,
+        trace_id=received.trace_id,
         span_id=received.span_id,
         parent_span_id=parent.span_id if parent else None,
         started_at=started,
@@ -140,6 +147,7 @@ def _report(
         attempt=delivery.attempt,
         error=verdict.failure,
         usage=received.usage,
+        calls=tuple(received.calls),
         request_trace=request,
         details=details,
     )

@@ -7,7 +7,7 @@ what is recorded. Whatever is raised here, `shared.delivery.stage` turns into ac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Outcome, Spent
 from shared.delivery.progress import Progress, arrivals_in, end_of_run, require_fitting
 from shared.delivery.scope import Scope, scope_of, variables_of
+from shared.delivery.telling import tell_ended
 from shared.domain import chain
 from shared.domain.chain import Advance, StepStatus
 from shared.domain.envelope import Envelope, decode
@@ -56,7 +57,7 @@ class StepTask:
 
 
 Work = Callable[[StepTask, Deps], Awaitable[Json]]
-Ending = Callable[[str], Write]
+Ending = Callable[[str], Update]
 _TRIES = 4  # a lost answer, a reopened run and a race at once still get through
 
 
@@ -111,15 +112,16 @@ class _Step:
 
     async def carry_out(self, held: Claim, work: Work) -> Handled:
         variables: dict[str, Any] = {}
+        self._received.calls = self._spent.calls
         try:
             variables = await variables_of(self._deps.store, self._scope, self._envelope.context)
             outcome = self._spent.succeeded(await self._worked(variables, work))
         except SegueError as error:
             outcome = self._spent.failed(error)
+        finally:
+            self._received.usage = self._spent.usage  # what a defect ends was billed too
         reach("worked")
         outcome = _fitting(outcome)
-        self._received.usage = outcome.usage
-        self._received.describe({}, **_details(outcome))
         if isinstance(outcome.error, Transient):
             await release(self._deps, held, outcome.error, outcome.usage)
             raise outcome.error
@@ -171,9 +173,9 @@ class _Step:
         return partial(self._progress.end, known) if plan.ends else None
 
     async def _commit(
-        self, held: Claim, writes: list[Write], ending: Ending | None
+        self, held: Claim, writes: Sequence[Write], ending: Ending | None
     ) -> list[Written] | StepRecord:
-        """Commits the writes and, while the run goes on, its end.
+        """Commits the writes and, while the run goes on, its end, which it tells.
 
         Returns the step's record where an earlier try of ours had been committed after all.
         Raises ClaimLostError where the step is another's by now.
@@ -182,13 +184,21 @@ class _Step:
         for _ in range(_TRIES):
             end = [ending(revision)] if ending is not None and revision is not None else []
             try:
-                return await self._deps.store.commit([*writes, *end])
+                written = await self._deps.store.commit([*writes, *end])
             except Conflict:
                 record = await self._finished_by_us(held)
                 if record is not None:
+                    self._tell(end)
                     return record
                 revision = await self._progress.open_revision()
+            else:
+                self._tell(end)
+                return written
         raise ClaimLostError(f"step {self._envelope.step} of run {self._scope.run.id}")
+
+    def _tell(self, end: list[Update]) -> None:
+        for write in end:
+            tell_ended(self._deps, self._scope.run, self._scope.trace.trace_id, write.data)
 
     async def _finished_by_us(self, held: Claim) -> StepRecord | None:
         """None while the step is claimed by us and unfinished. Raises ClaimLostError."""
@@ -273,11 +283,3 @@ def _fitting(outcome: Outcome) -> Outcome:
     except OutputTooLargeError as error:
         return replace(outcome, output=None, error=error)
     return outcome
-
-
-def _details(outcome: Outcome) -> dict[str, Any]:
-    prompt = outcome.prompt
-    return {
-        **({"prompt": prompt.name, "prompt_version": prompt.version} if prompt else {}),
-        **({"model": outcome.model} if outcome.model else {}),
-    }

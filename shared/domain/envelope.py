@@ -54,10 +54,21 @@ class RunPins(Wire):
     event_id: str
     correlation_id: str
     deadline: datetime | None = None
+    started_at: datetime | None = None  # None: opened by a deployment that did not say
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the run may have timed out: then its record is worth a read."""
         return self.deadline is not None and now >= self.deadline
+
+    def labels(self) -> dict[str, str]:
+        """What every log line about this run is labelled with."""
+        return {
+            "correlation_id": self.correlation_id,
+            "event_id": self.event_id,
+            "run_id": self.id,
+            "flow": self.flow,
+            "flow_version": self.version,
+        }
 
 
 class Context(Wire):
@@ -79,6 +90,10 @@ class PromptPin(Wire):
     name: str
     version: str
     variant: str | None = None
+
+    def labels(self) -> dict[str, str]:
+        """What log lines about a step of this prompt are labelled with."""
+        return {"prompt": self.name, "prompt_version": self.version}
 
 
 class ModelRequest(Wire):
@@ -125,12 +140,12 @@ class Envelope(Wire):
         return self.model_dump_json().encode()
 
     def labels(self) -> dict[str, str]:
-        """What every log line and message about this step is labelled with."""
+        """What every log line about this step is labelled with."""
+        prompt = self.task.prompt if isinstance(self.task, GenerateTask) else None
         return {
-            "correlation_id": self.run.correlation_id,
-            "run_id": self.run.id,
-            "flow": self.run.flow,
+            **self.run.labels(),
             "step": self.step,
+            **(prompt.labels() if prompt else {}),
         }
 
 

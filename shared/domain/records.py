@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator
 
 from shared.domain.chain import StepStatus
-from shared.domain.envelope import PromptPin
+from shared.domain.envelope import PromptPin, RunPins
 from shared.domain.events import Event
 from shared.domain.model import Json, Wire
 from shared.errors import SegueError
@@ -199,6 +199,20 @@ class RunRecord(Record):
     def was_refused(self) -> bool:
         """Opened as failed, for people to see: it never began."""
         return self.status is RunStatus.FAILED and self.finished_at == self.created_at
+
+    def pins(self, revision: str) -> RunPins:
+        """What messages of the run carry; `revision` is its document's."""
+        return RunPins(
+            id=self.run_id,
+            flow=self.flow,
+            version=self.flow_version,
+            revision=revision,
+            event_key=self.event_key,
+            event_id=self.event_id,
+            correlation_id=self.correlation_id,
+            deadline=self.deadline,
+            started_at=self.created_at,
+        )
 
 
 class Attempt(Wire):

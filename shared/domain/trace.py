@@ -31,3 +31,11 @@ def parse_traceparent(value: str) -> TraceContext | None:
     if match is None or set(match[1]) == {"0"} or set(match[2]) == {"0"}:
         return None
     return TraceContext(match[1], match[2], sampled=bool(int(match[3], 16) & 1))
+
+
+def sampled(trace_id: str, share: float) -> bool:
+    """Whether a trace is among the `share` (0 to 1) that is kept; all stages agree, unasked.
+
+    OpenTelemetry's TraceIdRatioBased rule: the id's lower 64 bits, taken as a fraction.
+    """
+    return int(trace_id[16:], 16) < round(share * 2**64)

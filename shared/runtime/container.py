@@ -6,22 +6,26 @@ Imports are made where a stage needs them, so that no stage loads what only anot
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from shared.adapters.json_telemetry import JsonTelemetry
+from shared.adapters.python_logging import take_over
 from shared.adapters.system_clock import SystemClock
 from shared.delivery.deps import Deps
-from shared.prompting.library import read_prices
+from shared.domain.prices import PriceTable
+from shared.domain.stages import Stage
+from shared.prompting.library import NO_LIBRARY, PRICES, Library, read_prices
 from shared.prompting.versions import FlowVersions
-from shared.runtime.settings import Settings, settings
+from shared.runtime.settings import ROOT, Settings, settings
 from shared.runtime.stage_table import read_stages
 from shared.runtime.watched_library import library_reader
 
 if TYPE_CHECKING:
-    from shared.ports import Bus, Effects, Model, Store
+    from shared.ports import Bus, Effects, Model, Objects, Store, Telemetry
 
 
 _ADAPTERS = ("shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
@@ -29,6 +33,7 @@ _EXTRA_ADAPTERS = {
     "model": "shared.adapters.gemini_model",
     "actions": "shared.adapters.outside_effects",
 }
+_SPANS = "shared.adapters.span_telemetry"
 
 
 def preload(stage: str) -> None:
@@ -36,16 +41,23 @@ def preload(stage: str) -> None:
 
     Raises SettingsInvalidError: a wrong deployment fails at its start, not with its first message.
     """
-    settings()
+    chosen = settings()
     row = read_stages().stages[stage]
     for module in (*_ADAPTERS, *(_EXTRA_ADAPTERS[extra] for extra in row.extras)):
         import_module(module)
+    if chosen.spans_to is not None:
+        import_module(_SPANS)
 
 
 @lru_cache(maxsize=16)
 def deps_of(stage: str) -> Deps:
-    """The stage's dependencies, built once; clients are bound to the running event loop."""
-    return build_deps(stage, settings())
+    """The stage's dependencies, built once; clients are bound to the running event loop.
+
+    By then everybody has configured `logging` who will: from here on its records are log lines.
+    """
+    chosen = settings()
+    take_over(_lines(chosen), chosen.log_level)
+    return build_deps(stage, chosen)
 
 
 def build_deps(stage: str, chosen: Settings) -> Deps:
@@ -55,16 +67,56 @@ def build_deps(stage: str, chosen: Settings) -> Deps:
     return Deps(
         stage=row,
         store=store,
+        objects=_objects(chosen),
         bus=_bus(chosen),
         clock=SystemClock(),
-        telemetry=JsonTelemetry(chosen.project),
-        flows=FlowVersions(library_reader(chosen.prompts, reload=chosen.reload), store),
+        telemetry=_telemetry(row, chosen),
+        flows=FlowVersions(_library(row, chosen), store),
         new_token=lambda: secrets.token_hex(8),
         retention=timedelta(days=chosen.retention_days),
         model=_model(chosen) if "model" in row.extras else None,
         effects=_effects(chosen) if "actions" in row.extras else None,
         gate=chosen.gate(),
+        payload_bucket=chosen.bucket_in_use,
     )
+
+
+def _library(row: Stage, chosen: Settings) -> Callable[[], Library]:
+    """Only a stage that opens runs reads flows and prompts from disk; so it is locally too, where
+    the files are there for all of them.
+    """
+    if row.reads_library:
+        return library_reader(chosen.prompts, reload=chosen.reload)
+    return lambda: NO_LIBRARY
+
+
+def _prices(chosen: Settings) -> PriceTable:
+    """Those beside the prompts that were named; else those of the bundle."""
+    named = (chosen.prompts / PRICES).is_file()
+    return read_prices(chosen.prompts if named else ROOT / "prompts")
+
+
+def _telemetry(row: Stage, chosen: Settings) -> Telemetry:
+    """Log lines, and spans where a collector is set: no span library is imported without one."""
+    lines = _lines(chosen)
+    if chosen.spans_to is None:
+        return lines
+    from shared.adapters.span_telemetry import build_span_telemetry  # noqa: PLC0415
+    from shared.adapters.spans import Source  # noqa: PLC0415
+
+    source = Source(
+        name=f"{chosen.prefix}-{row.name}",
+        project=chosen.project,
+        topic=f"{chosen.prefix}-{row.topic}" if row.topic else None,
+        service=chosen.service,
+        revision=chosen.revision,
+    )
+    return build_span_telemetry(lines, source, chosen.spans_to, chosen.trace_sample)
+
+
+def _lines(chosen: Settings) -> JsonTelemetry:
+    exported = chosen.trace_sample if chosen.spans_to is not None else 0
+    return JsonTelemetry(chosen.project, spans=exported)
 
 
 def _store(chosen: Settings) -> Store:
@@ -73,6 +125,12 @@ def _store(chosen: Settings) -> Store:
     from shared.adapters.firestore_store import FirestoreStore  # noqa: PLC0415
 
     return FirestoreStore(AsyncClient(project=chosen.project, database=chosen.database))
+
+
+def _objects(chosen: Settings) -> Objects:
+    from shared.adapters.gcs_objects import GcsObjects  # noqa: PLC0415
+
+    return GcsObjects(chosen.project)
 
 
 def _bus(chosen: Settings) -> Bus:
@@ -94,7 +152,7 @@ def _model(chosen: Settings) -> Model:
         base_url=None if key else chosen.vertex_base_url,
         local=chosen.vertex_base_url is not None,
     )
-    return GeminiModel(client, read_prices(chosen.prompts))
+    return GeminiModel(client, _prices(chosen))
 
 
 def _effects(chosen: Settings) -> Effects:

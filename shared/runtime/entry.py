@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _TRACE_HEADER = "x-cloud-trace-context"
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 Serve = Callable[["Request"], Awaitable[Response]]
@@ -28,17 +30,19 @@ def server(stage: str, handle: Handle) -> Serve:
     preload(stage)
 
     async def serve(request: Request) -> Response:
+        deps = deps_of(stage)
         status = await receive(
-            await request.body(), deps_of(stage), handle, request_trace=_request_trace(request)
+            await request.body(), deps, handle, request_trace=request_trace(request)
         )
+        await deps.telemetry.flush()  # before the answer: with it an instance may lose its CPU
         return Response(status_code=status)
 
     return serve
 
 
-def _request_trace(request: Request) -> str | None:
+def request_trace(request: Request) -> str | None:
     """The platform's own trace of this request; the run's trace comes with the message."""
     header = request.headers.get(_TRACE_HEADER) or request.headers.get("traceparent", "")
     parts = header.replace("-", "/").split("/")
-    candidates = [part for part in parts if len(part) == 32]
+    candidates = [part for part in parts if _TRACE_ID.fullmatch(part)]
     return candidates[0] if candidates else None

@@ -15,6 +15,7 @@ from shared.errors import SettingsInvalidError
 
 ROOT = Path(__file__).resolve().parents[2]  # of the repository or of the bundle
 LOCAL_PROJECT = "segue-local"
+_HTTP = r"^https?://[^/]"
 
 
 def _several(value: Any) -> Any:
@@ -29,7 +30,7 @@ Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_several)]
 
 
 class Settings(BaseSettings):
-    """Names are those of the environment; `SEGUE_*` are ours, the others Google's clients'."""
+    """Names are those of the environment; `SEGUE_*` are ours, the others Google's and OTLP's."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
@@ -39,15 +40,24 @@ class Settings(BaseSettings):
     location: str = Field("global", validation_alias="GOOGLE_CLOUD_LOCATION")
     pubsub_emulator: str | None = Field(None, validation_alias="PUBSUB_EMULATOR_HOST")
     firestore_emulator: str | None = Field(None, validation_alias="FIRESTORE_EMULATOR_HOST")
+    storage_emulator: str | None = Field(None, validation_alias="STORAGE_EMULATOR_HOST")
     vertex_base_url: str | None = Field(None, validation_alias="GOOGLE_VERTEX_BASE_URL")
     gemini_api_key: SecretStr | None = Field(None, validation_alias="GEMINI_API_KEY")
 
     prefix: str = Field("segue", pattern=r"^[a-z][a-z0-9-]{0,30}$", validation_alias="SEGUE_PREFIX")
     database: str = Field("(default)", validation_alias="SEGUE_DATABASE")
     model: Literal["auto", "vertex", "gemini"] = Field("auto", validation_alias="SEGUE_MODEL")
+    payload_bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",  # a name, not a gs:// address
+        validation_alias="SEGUE_PAYLOAD_BUCKET",
+    )
     retention_days: float = Field(30, gt=0, le=3650, validation_alias="SEGUE_RETENTION_DAYS")
     prompts: Path = Field(ROOT / "prompts", validation_alias="SEGUE_PROMPTS")
     reload: bool = Field(False, validation_alias="SEGUE_RELOAD")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias="SEGUE_LOG_LEVEL"
+    )
 
     ingest_token: SecretStr | None = Field(None, validation_alias="SEGUE_INGEST_TOKEN")
     ingest_open: bool = Field(False, validation_alias="SEGUE_INGEST_OPEN")
@@ -60,10 +70,27 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(None, validation_alias="SEGUE_SMTP_URL")
     email_from: str | None = Field(None, validation_alias="SEGUE_EMAIL_FROM")
 
+    otlp_endpoint: str | None = Field(
+        None, pattern=_HTTP, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    otlp_traces_endpoint: str | None = Field(
+        None, pattern=_HTTP, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+    )
+    trace_sample: float = Field(1, ge=0, le=1, validation_alias="SEGUE_TRACE_SAMPLE")
+    service: str | None = Field(None, validation_alias="K_SERVICE")
+    revision: str | None = Field(None, validation_alias="K_REVISION")
+
     @property
     def is_local(self) -> bool:
         """Whether the pipeline runs against emulators."""
         return self.pubsub_emulator is not None or self.firestore_emulator is not None
+
+    @property
+    def bucket_in_use(self) -> str | None:
+        """Where large payloads go; a local pipeline writes to no real bucket."""
+        if self.is_local and self.storage_emulator is None:
+            return None
+        return self.payload_bucket
 
     @property
     def uses_api_key(self) -> bool:
@@ -71,6 +98,16 @@ class Settings(BaseSettings):
         if self.model == "auto":
             return self.gemini_api_key is not None
         return self.model == "gemini"
+
+    @property
+    def spans_to(self) -> str | None:
+        """Where spans are sent, path and all; None where no collector is set.
+
+        Source: OpenTelemetry specification, "OTLP exporter", endpoint URLs for OTLP/HTTP.
+        """
+        if self.otlp_traces_endpoint is not None or self.otlp_endpoint is None:
+            return self.otlp_traces_endpoint
+        return f"{self.otlp_endpoint.removesuffix('/')}/v1/traces"
 
     def gate(self) -> Gate:
         """Who may send events over HTTP."""

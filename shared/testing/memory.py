@@ -19,6 +19,7 @@ from shared.document_size import require_committable, storable_size
 from shared.domain.actions import EmailSend, HttpRequest, SlackPost
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
+from shared.domain.origin import origin
 from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.errors import (
@@ -229,6 +230,8 @@ class ScriptedModel:
     request, or several of these in turn, the last one for good.
     """
 
+    provider = "double"
+
     def __init__(
         self,
         answers: Mapping[str, Answer] | None = None,
@@ -257,7 +260,7 @@ class ScriptedModel:
         if isinstance(said, ModelReply):
             return said
         text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
-        return ModelReply(text, _tokens(request, text), request.model)
+        return ModelReply(text, _tokens(request, text), request.model, "stop")
 
     @staticmethod
     def _said(answer: Answer, request: ModelRequest, nth: int) -> Said:
@@ -323,7 +326,10 @@ class ManualClock:
 
 
 class RecordingTelemetry:
-    """Implements `Telemetry`. `lines` are (severity, message, fields)."""
+    """Implements `Telemetry`. `lines` are (severity, message, fields).
+
+    As in the log, a line without trace or labels of its own has those of the message in hand.
+    """
 
     def __init__(self) -> None:
         self.reports: list[StageReport] = []
@@ -335,4 +341,10 @@ class RecordingTelemetry:
     def log(
         self, severity: str, message: str, *, trace_id: str | None = None, **fields: Any
     ) -> None:
-        self.lines.append((severity, message, {"trace_id": trace_id, **fields}))
+        here = origin()
+        about = {"labels": dict(here.labels)} if here.labels else {}
+        told = {"trace_id": trace_id or here.trace_id, **about, **fields}
+        self.lines.append((severity, message, told))
+
+    async def flush(self) -> None:
+        """There is nowhere to send it."""

@@ -20,7 +20,7 @@ from shared.delivery.stage import Handle, receive
 from shared.domain.envelope import Message
 from shared.domain.stages import Retry, Stage
 from shared.ports import Bus, Effects, Model, Store
-from shared.prompting.library import Library
+from shared.prompting.library import NO_LIBRARY, Library
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import (
     ManualClock,
@@ -30,6 +30,7 @@ from shared.testing.memory import (
     RecordingTelemetry,
     ScriptedModel,
 )
+from shared.testing.memory_objects import MemoryObjects
 
 _DEAD = "-dead"
 _RETRY = Retry(min=10.0, max=600.0)
@@ -53,6 +54,8 @@ class World:
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     model: Model = field(default_factory=ScriptedModel)
     effects: Effects = field(default_factory=RecordingEffects)
+    objects: MemoryObjects = field(default_factory=MemoryObjects)
+    payload_bucket: str | None = None
     store: Store | None = None
     bus: Bus | None = None
 
@@ -62,15 +65,20 @@ class World:
         return Deps(
             stage=stage,
             store=store,
+            objects=self.objects,
             bus=self.bus or self.messages,
             clock=self.clock,
             telemetry=self.telemetry,
-            flows=FlowVersions(lambda: self.library, store),
+            flows=FlowVersions(lambda: self._library_of(stage), store),
             new_token=new_token,
             retention=timedelta(days=30),
             model=self.model,
             effects=self.effects,
+            payload_bucket=self.payload_bucket,
         )
+
+    def _library_of(self, stage: Stage) -> Library:
+        return self.library if stage.reads_library else NO_LIBRARY
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,7 @@ class Waiting:
     topic: str
     message_id: str
     message: Message
+    published: datetime
     due: datetime
     attempt: int = 1
 
@@ -150,7 +159,8 @@ class Pipeline:
                     continue
                 stage = self._bury if topic.endswith(_DEAD) else self._stages[topic]
                 now = self.world.clock.now()
-                self._waiting.append(Waiting(stage.name, topic, message_id, message, now))
+                waiting = Waiting(stage.name, topic, message_id, message, now, now)
+                self._waiting.append(waiting)
         return tuple(self._waiting)
 
     async def step(self, stage: str | None = None) -> bool:
@@ -201,6 +211,7 @@ class Pipeline:
         marks = {
             "CloudPubSubDeadLetterSourceDeliveryCount": str(waiting.attempt),
             "CloudPubSubDeadLetterSourceSubscription": f"segue-{waiting.topic}",
+            "CloudPubSubDeadLetterSourceTopicPublishTime": waiting.published.isoformat(),
         }
         dead = {**waiting.message.attributes, **marks}
         await self.send(stage.dead_letter_topic, waiting.message.data, dead)
@@ -212,7 +223,7 @@ class Pipeline:
                 "data": base64.b64encode(waiting.message.data).decode(),
                 "attributes": dict(waiting.message.attributes),
                 "messageId": waiting.message_id,
-                "publishTime": self.world.clock.now().isoformat(),
+                "publishTime": waiting.published.isoformat(),
             },
             "subscription": f"projects/test/subscriptions/segue-{name}",
         }

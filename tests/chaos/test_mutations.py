@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import letters, opening, progress, stage, steps
+from shared.delivery import letters, opening, progress, stage, steps, telling
 from shared.delivery.claim import Claim, Finished
 from shared.delivery.handled import Handled
 from shared.delivery.outcome import Outcome
@@ -137,10 +137,32 @@ def the_end_of_a_run_has_no_precondition(patch: Patch) -> None:
 
 
 def a_deployment_takes_running_runs_along(patch: Patch) -> None:
-    async def pinned(self: FlowVersions, flow: str, _version: str) -> FlowVersion:
-        return self.current()[flow]
+    async def stores(self: FlowVersions, version: FlowVersion, **about: Any) -> None:
+        deployed[version.flow.flow] = version
+        await original(self, version, **about)
 
+    async def pinned(_self: FlowVersions, flow: str, _version: str) -> FlowVersion:
+        return deployed[flow]
+
+    deployed: dict[str, FlowVersion] = {}
+    original = FlowVersions.ensure_stored
+    patch.setattr(FlowVersions, "ensure_stored", stores)
     patch.setattr(FlowVersions, "pinned", pinned)
+
+
+def a_run_opens_before_its_version_is_stored(patch: Patch) -> None:
+    open_them, store = opening.Opener.open_all, FlowVersions.ensure_stored
+
+    async def later(_self: FlowVersions, _version: FlowVersion, **_: Any) -> None:
+        return
+
+    async def open_all(self: Any, openings: Any) -> None:
+        await open_them(self, openings)
+        for one in openings:
+            await store(self._deps.flows, one.version)
+
+    patch.setattr(FlowVersions, "ensure_stored", later)
+    patch.setattr(opening.Opener, "open_all", open_all)
 
 
 def a_letter_fails_nothing(patch: Patch) -> None:
@@ -240,7 +262,31 @@ def a_redrive_repeats_finished_steps(patch: Patch) -> None:
     patch.setattr(redriving, "_reopen", reopen)
 
 
+def an_end_is_told_again_by_every_repetition(patch: Patch) -> None:
+    original = Step.resume
+
+    async def resume(self: Any, record: StepRecord) -> Handled:
+        handled = await original(self, record)
+        ending = {"status": "succeeded", "finished_at": self._deps.clock.now()}
+        telling.tell_ended(self._deps, self._scope.run, "", ending)
+        return handled
+
+    patch.setattr(Step, "resume", resume)
+
+
+def a_start_is_told_by_whoever_meets_the_run(patch: Patch) -> None:
+    original = opening.Opener._meet
+
+    async def meet(self: Any, met: Any, plan: Any) -> None:
+        telling.tell_opened(self._deps, self._record(met).document())
+        await original(self, met, plan)
+
+    patch.setattr(opening.Opener, "_meet", meet)
+
+
 MUTATIONS = [
+    an_end_is_told_again_by_every_repetition,
+    a_start_is_told_by_whoever_meets_the_run,
     every_delivery_claims,
     every_delivery_claims_even_what_is_done,
     all_claims_have_the_same_owner,
@@ -253,6 +299,7 @@ MUTATIONS = [
     each_message_opens_a_run_of_its_own,
     the_end_of_a_run_has_no_precondition,
     a_deployment_takes_running_runs_along,
+    a_run_opens_before_its_version_is_stored,
     a_letter_fails_nothing,
     a_run_may_be_redriven_without_its_failed_steps,
     an_event_is_acknowledged_before_it_is_stored,

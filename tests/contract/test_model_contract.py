@@ -91,6 +91,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 async def test_an_answer_has_text_tokens_and_a_model(model: Model) -> None:
     reply = await model.generate(ask(), seconds=20)
     assert reply.text
+    assert reply.finish_reason == "stop"
     assert reply.tokens.input > 0
     assert reply.tokens.output > 0
     assert reply.model == "gemini-test"

@@ -20,6 +20,7 @@ from emulator.system import LocalSystem, Options
 from shared.domain.stages import Retry, Stage
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import StageTable, read_stages
+from shared.testing.memory import ManualClock
 from tests.emulator.harness import FLOWS, TEMPLATES, Harness
 
 
@@ -51,7 +52,7 @@ async def system(
     """The whole local system, all stages in one process that crash points can kill."""
     if request.param == EngineName.GOOGLE:
         request.getfixturevalue("installation")  # skips where there is none
-    folder = tmp_path_factory.mktemp(f"system-{request.param}")
+    folder, clock = tmp_path_factory.mktemp(f"system-{request.param}"), ManualClock()
     options = Options(
         directory=folder / "state",
         engine=request.param,
@@ -59,9 +60,11 @@ async def system(
         prompts=prompts_with_tests(folder),
         table=impatient(read_stages()),
         sweep_every=1.0,
+        schedules_every=0.1,
+        now=clock.now,
     )
     async with LocalSystem(options) as state:
-        harness = Harness(state, folder)
+        harness = Harness(state, folder, clock)
         yield harness
         await harness.close()
 

@@ -27,6 +27,7 @@ from shared.domain.records import DeadLetterRecord, EventRecord, RunStatus, even
 from shared.ports import Query
 from shared.runtime.container import build_deps
 from shared.runtime.settings import Settings
+from shared.testing.memory import ManualClock
 
 Found = TypeVar("Found")
 
@@ -53,9 +54,13 @@ FLOWS = {
 
 
 class Harness:
-    """Talks to the system's Pub/Sub, Firestore, HTTP front and model stand-in."""
+    """Talks to the system's Pub/Sub, Firestore, HTTP front and model stand-in.
 
-    def __init__(self, state: State, folder: Path) -> None:
+    `clock` is the one by which schedules are due: it stands still until a test moves it.
+    """
+
+    def __init__(self, state: State, folder: Path, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock()
         self.state = state
         self.folder = folder
         self.prompts = folder / "prompts"

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from shared.delivery.blobs import get_blob
 from tests.emulator.harness import Harness
 
 
@@ -95,7 +94,7 @@ async def test_a_message_of_nearly_10_mb_is_kept_whole(system: Harness) -> None:
 
     assert letter.error.code == "EventTooLarge"
     assert letter.blob is not None
-    assert await get_blob(system.store, letter.blob) == data
+    assert await system.deps.blobs.get(letter.blob) == data
 
 
 async def test_a_document_over_1_mib_fails_the_run_clearly(system: Harness) -> None:

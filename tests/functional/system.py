@@ -88,11 +88,14 @@ class System:
         seed: int = 0,
         counts_attempts: bool = True,
         store: Callable[[MemoryStore], Store] | None = None,
+        payload_bucket: str | None = None,
     ) -> None:
         known = flows if isinstance(flows, Library) else library(*flows)
         self.effects = RecordingEffects()
         self.model = model or ScriptedModel(default=echoing)
-        self.world = World(known, model=self.model, effects=self.effects)
+        self.world = World(
+            known, model=self.model, effects=self.effects, payload_bucket=payload_bucket
+        )
         if store is not None:
             self.world.store = store(self.world.documents)
         stages = read_stages().stages
@@ -190,7 +193,8 @@ class System:
         """Redrives a letter or run (the only open letter, where none is named) and runs on."""
         if letter_id is None:
             [letter_id] = [one.letter_id for one in self.letters() if one.status == "open"]
-        operator = self.pipeline.deps("sweep")  # knows no flow by heart
+        route = read_stages().stages["route"]
+        operator = self.world.deps(route, lambda: "operator")  # a process that has just begun
         done = await redrive(letter_id, operator, repin=repin)
         await self.run()
         return done

@@ -90,7 +90,7 @@ async def test_an_argument_that_fails_names_its_expression():
 async def test_arguments_that_break_the_prompts_input_schema_are_refused():
     strict = prompt("strict", "{{ n }}", input={"properties": {"n": {"type": "integer"}}})
     system = beside_a_good_one("a: {prompt: strict, with: {n: '{{ event.data.n }}'}}", strict)
-    told = await failed(system, "InputInvalid", "a", {"n": "one"})
+    told = await failed(system, "PromptInputInvalid", "a", {"n": "one"})
     assert "prompt strict: `with` at $.n: must be of type integer" in told
     assert system.model.calls == []
 

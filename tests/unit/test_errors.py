@@ -80,6 +80,11 @@ def test_a_message_is_the_detail_then_the_advice_on_one_line() -> None:
     assert str(StepTimeoutError()).startswith("The step took longer")
 
 
+@pytest.mark.parametrize("detail", ["It failed.", "Why?", "cut off…"])
+def test_a_detail_that_is_a_sentence_is_not_ended_twice(detail: str) -> None:
+    assert str(StepTimeoutError(detail)).startswith(f"{detail} The step took longer")
+
+
 def test_no_error_is_both_passing_and_permanent() -> None:
     both = [k for k in CLASSES.values() if issubclass(k, Transient) and issubclass(k, Permanent)]
     assert both == []

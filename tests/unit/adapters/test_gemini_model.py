@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
-from shared.adapters.gemini_model import build_client
+from shared.adapters.gemini_model import GeminiModel, build_client
 from shared.adapters.gemini_request import billing_labels
 from shared.domain.records import Tokens
 from shared.errors import (
@@ -20,7 +20,16 @@ from shared.errors import (
     ModelUnreachableError,
     SegueError,
 )
-from tests.unit.adapters.gemini_api import Answer, Api, Made, ask, busy, candidate, ok
+from tests.unit.adapters.gemini_api import (
+    NO_PRICES,
+    Answer,
+    Api,
+    Made,
+    ask,
+    busy,
+    candidate,
+    ok,
+)
 
 
 async def test_a_conversation_is_sent_turn_by_turn(api: Api, make: Made) -> None:
@@ -109,6 +118,7 @@ async def test_an_answer_is_its_text_without_its_thoughts(api: Api, make: Made) 
     api.answers = [ok(body)]
     reply = await make().generate(ask(), seconds=20)
     assert (reply.text, reply.model) == ("One two.", "gemini-test-002")
+    assert reply.finish_reason == "stop"
 
 
 async def test_tokens_are_counted_as_billed(api: Api, make: Made) -> None:
@@ -150,6 +160,7 @@ async def test_a_blocked_prompt_is_refused_and_was_billed(api: Api, make: Made) 
     with pytest.raises(ModelRefusedError, match=r"JAILBREAK.*No") as caught:
         await make().generate(ask(), seconds=20)
     assert caught.value.reply.tokens == Tokens(input=9)
+    assert caught.value.reply.finish_reason is None
 
 
 async def test_a_truncated_answer_keeps_what_there_is(api: Api, make: Made) -> None:
@@ -157,6 +168,7 @@ async def test_a_truncated_answer_keeps_what_there_is(api: Api, make: Made) -> N
     with pytest.raises(ModelTruncatedError) as caught:
         await make().generate(ask(), seconds=20)
     assert caught.value.reply.text == '{"a": '
+    assert caught.value.reply.finish_reason == "max_tokens"
 
 
 @pytest.mark.parametrize("body", [{}, {"candidates": []}, candidate(""), candidate(" \n")])
@@ -215,5 +227,8 @@ async def test_a_client_is_built_for_each_way_in() -> None:
     vertex = build_client(**settings, api_key=None, local=True)
     gemini = build_client(**settings, api_key="k", local=False)
     assert (vertex.vertexai, gemini.vertexai) == (True, False)
+    # Values that OpenTelemetry's conventions have for `gen_ai.provider.name`.
+    assert GeminiModel(vertex, NO_PRICES).provider == "gcp.vertex_ai"
+    assert GeminiModel(gemini, NO_PRICES).provider == "gcp.gemini"
     for client in (vertex, gemini):
         await client.aio.aclose()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from shared.delivery.blobs import get_blob
 from shared.delivery.deps import Deps
 from shared.delivery.letters import Letter, keep, letter_of
 from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
@@ -25,6 +24,7 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
+from shared.domain.schedules import tick_attributes
 from shared.domain.stages import Stage
 from shared.ports import Create
 from shared.runtime.stage_table import read_stages
@@ -32,10 +32,8 @@ from shared.testing.pipeline import World
 
 Deliver = Callable[..., Delivery]
 TOLD = {FROM_STAGE: "act", REASON_CODE: "ActionFailed", REASON: "no such user"}
-GIVEN_UP = {
-    "CloudPubSubDeadLetterSourceDeliveryCount": "20",
-    "CloudPubSubDeadLetterSourceSubscription": "segue-act",
-}
+_SOURCE = "CloudPubSubDeadLetterSource"
+GIVEN_UP = {f"{_SOURCE}DeliveryCount": "20", f"{_SOURCE}Subscription": "segue-act"}
 
 
 @pytest.fixture
@@ -118,6 +116,26 @@ async def test_a_letter_the_broker_gave_up_tells_the_last_error(
     assert letter.record.attributes == {}
 
 
+@pytest.mark.parametrize(
+    ("published", "kept_id"),
+    [
+        ("2026-03-01T09:00:00.123+00:00", "nightly@2026-03-01T09:00Z"),
+        ("2026-03-01T09:00:59Z", "nightly@2026-03-01T09:00Z"),
+        ("yesterday", None),
+        ("0001-01-01T00:00:00+23:00", None),
+        (None, None),
+    ],
+)
+async def test_a_tick_that_the_broker_gave_up_keeps_the_id_it_was_given(
+    deps: Deps, delivered: Deliver, published: str | None, kept_id: str | None
+) -> None:
+    told = {} if published is None else {f"{_SOURCE}TopicPublishTime": published}
+    attributes = {**tick_attributes("nightly"), **GIVEN_UP, **told}
+    letter = await letter_of(delivered(b"{}", attributes, subscription="segue-route-dead"), deps)
+    assert letter.record.attributes.get("ce-id") == kept_id
+    assert letter.record.attributes.keys() - {"ce-id"} == tick_attributes("nightly").keys()
+
+
 @pytest.mark.parametrize("subscription", ["segue-act-dead", "my-own-prefix-act-dead"])
 async def test_the_stage_is_read_from_the_subscription(
     deps: Deps, delivered: Deliver, subscription: str
@@ -167,7 +185,7 @@ async def test_a_letter_too_large_for_its_document_is_kept_as_a_blob(
     record = await kept(deps, await letter_of(delivered(data, TOLD), deps))
     assert (record.data, record.size) == (None, len(data))
     assert record.blob is not None
-    assert await get_blob(deps.store, record.blob) == data
+    assert await deps.blobs.get(record.blob) == data
 
 
 @pytest.mark.parametrize("status", [StepStatus.RUNNING, StepStatus.PENDING, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from dataclasses import replace
@@ -15,6 +16,8 @@ from shared.delivery.handled import Handled, Received
 from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
 from shared.delivery.stage import Handle, failure_of, receive
 from shared.delivery.steps import RecordedFailure
+from shared.domain import ids
+from shared.domain.origin import Origin, origin
 from shared.domain.records import Failure, Usage
 from shared.ports import Bus, StageReport
 from shared.testing.memory import MemoryBus
@@ -125,9 +128,38 @@ async def test_a_defect_is_told_with_its_stack(deps: Deps, world: World) -> None
 async def test_what_is_no_push_is_refused_and_told(deps: Deps, world: World) -> None:
     assert await receive(b"hello", deps, raising(AssertionError())) == 400
     assert world.telemetry.reports == []
-    [(severity, message, _)] = world.telemetry.lines
+    [(severity, message, fields)] = world.telemetry.lines
     assert severity == "ERROR"
     assert "not a Pub/Sub push request" in message
+    assert fields["labels"] == {"stage": "act"}
+
+
+async def test_lines_written_meanwhile_come_from_the_message(deps: Deps) -> None:
+    async def handle(received: Received, _deps: Deps) -> Handled:
+        seen.append(origin())
+        received.describe({"correlation_id": "story-1", "step": "a"})
+        seen.append(await asyncio.to_thread(origin))
+        return Handled("done")
+
+    seen: list[Origin] = []
+    await receive(push({"traceparent": TRACE}), deps, handle, request_trace="r" * 32)
+    before, after = seen
+    assert before.labels == {"stage": "act"}
+    assert after.labels == {"stage": "act", "correlation_id": "story-1", "step": "a"}
+    assert (after.trace_id, after.request_trace) == (TRACE.split("-")[1], "r" * 32)
+    assert after.span_id == before.span_id
+    assert origin() == Origin()
+
+
+async def test_a_message_without_a_trace_is_in_its_correlations(deps: Deps, world: World) -> None:
+    async def handle(received: Received, deps: Deps) -> Handled:
+        received.describe({"correlation_id": "story-1"})
+        deps.telemetry.log("INFO", "said")
+        return Handled("done")
+
+    await receive(push(), deps, handle)
+    [(_, _, fields)] = world.telemetry.lines
+    assert fields["trace_id"] == report_of(world).trace_id == ids.trace_id("story-1")
 
 
 @pytest.mark.parametrize(

@@ -90,10 +90,24 @@ def test_the_redrive_count_is_read_or_zero(text: str, count: int) -> None:
 def test_labels_name_the_step_and_its_story() -> None:
     assert ENVELOPE.labels() == {
         "correlation_id": "c",
+        "event_id": "e",
         "run_id": "run-1",
         "flow": "f",
+        "flow_version": "v",
         "step": "draft",
     }
+
+
+def test_a_task_for_a_model_is_labelled_with_its_prompt() -> None:
+    task = GenerateTask(prompt=PromptPin(name="p", version="v2"), blob="b")
+    asking = ENVELOPE.model_copy(update={"task": task})
+    assert asking.labels() == {**ENVELOPE.labels(), "prompt": "p", "prompt_version": "v2"}
+
+
+def test_a_run_of_an_older_deployment_does_not_say_when_it_began() -> None:
+    older = ENVELOPE.encode().replace(b',"started_at":null', b"")
+    assert b"started_at" not in older
+    assert decode(Message(older)).run.started_at is None
 
 
 def test_a_small_context_rides_along() -> None:

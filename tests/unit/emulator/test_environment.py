@@ -14,6 +14,7 @@ from emulator import engine_choice
 from emulator.engine import Engine, EngineError
 from emulator.engine_choice import engine_of_environment
 from emulator.provision import pointed_at
+from emulator.surroundings import stage_environment
 from shared.runtime.settings import ROOT
 
 
@@ -25,6 +26,19 @@ def test_clients_are_pointed_at_an_engine_only_while_they_are_made(
     with pointed_at({"SEGUE_THERE": "now", "SEGUE_NEW": "x"}):
         assert (os.environ["SEGUE_THERE"], os.environ["SEGUE_NEW"]) == ("now", "x")
     assert dict(os.environ) == before
+
+
+def test_stages_are_told_of_a_collector_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=a",
+        "SEGUE_TRACE_SAMPLE": "0.5",
+    }
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert named.items() <= stage_environment({"SEGUE_PREFIX": "segue"}, None).items()
 
 
 @pytest.mark.parametrize("named", [(), ("PUBSUB",), ("FIRESTORE",)])

@@ -11,8 +11,10 @@ import pytest
 
 from functions.ingest.handler import Request, Response, handle
 from shared.delivery.deps import Deps
+from shared.domain import ids
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES, from_message
+from shared.domain.trace import parse_traceparent
 from shared.domain.webhooks import SCHEMES, SLACK, Gate
 from shared.errors import BusUnavailableError
 from shared.prompting.library import Library
@@ -23,6 +25,7 @@ from shared.testing.pipeline import World
 TOKEN = {"authorization": "Bearer t0k"}
 EVENT = {"ce-type": "order.paid", "ce-source": "//shop", "ce-id": "42"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+UNSAMPLED = TRACE[:-1] + "0"
 BODY = b'{"type": "ping", "n": 1}'
 Hook = Callable[..., Request]
 
@@ -62,6 +65,12 @@ def event(body: bytes = b"{}", path: str = "/events", **changes: Any) -> Request
     return Request("POST", path, kept, body)
 
 
+def without_trace(message: Message) -> Message:
+    kept = {name: text for name, text in message.attributes.items() if name != "traceparent"}
+    assert len(kept) == len(message.attributes) - 1
+    return Message(message.data, kept)
+
+
 def sent(world: World) -> list[Message]:
     return [message for topic, _, message in world.messages.published if topic == "events"]
 
@@ -73,7 +82,7 @@ def code_of(answer: Response) -> tuple[int, str]:
 async def test_a_binary_event_is_published_as_it_came(deps: Deps, world: World) -> None:
     answer = await handle(event(b'{"total": 5}'), deps)
     [message] = sent(world)
-    assert message == Message(b'{"total": 5}', EVENT)
+    assert without_trace(message) == Message(b'{"total": 5}', EVENT)
     routed = from_message(
         message.attributes, message.data, message_id="x", published_at=deps.clock.now()
     )
@@ -98,7 +107,8 @@ async def test_a_structured_event_is_published_as_it_came(
     request = Request("POST", "/events", {**TOKEN, "content-type": kind}, body.encode())
     answer = await handle(request, deps)
     assert (answer.status, answer.body["event_id"]) == (202, "7")
-    assert sent(world) == [Message(body.encode(), {"content-type": kind})]
+    [message] = sent(world)
+    assert without_trace(message) == Message(body.encode(), {"content-type": kind})
 
 
 async def test_a_duplicate_is_answered_with_the_same_ids(deps: Deps, hook: Hook) -> None:
@@ -145,13 +155,89 @@ async def test_event_headers_are_percent_decoded(deps: Deps, world: World) -> No
 
 async def test_only_event_headers_are_passed_on(deps: Deps, world: World) -> None:
     await handle(event(headers={"cookie": "secret", "x-other": "1", "ce-tenant": "acme"}), deps)
-    assert set(sent(world)[0].attributes) == {*EVENT, "ce-tenant"}
+    assert set(sent(world)[0].attributes) == {*EVENT, "ce-tenant", "traceparent"}
 
 
-@pytest.mark.parametrize(("given", "kept"), [(TRACE, True), ("garbage", False)])
+@pytest.mark.parametrize(("given", "kept"), [(TRACE, True), (UNSAMPLED, True), ("garbage", False)])
 async def test_a_senders_trace_goes_on(deps: Deps, world: World, given: str, *, kept: bool) -> None:
     await handle(event(headers={"ce-traceparent": given}), deps)
-    assert (sent(world)[0].attributes.get("traceparent") == TRACE) is kept
+    [report] = world.telemetry.reports
+    trace = parse_traceparent(sent(world)[0].attributes["traceparent"])
+    sender = parse_traceparent(given)
+    assert trace is not None
+    assert (trace.trace_id, trace.span_id) == (report.trace_id, report.span_id)
+    assert report.parent_span_id == (sender.span_id if sender else None)
+    assert (sender is not None and trace.trace_id == sender.trace_id) is kept
+    assert trace.sampled is (given != UNSAMPLED)
+
+
+async def test_the_story_of_an_event_begins_with_its_request(deps: Deps, world: World) -> None:
+    answer = await handle(event(), deps, request_trace="r" * 32)
+    [report] = world.telemetry.reports
+    assert (report.stage, report.disposition, report.outcome) == ("ingest", "ack", "accepted")
+    assert report.labels == {
+        "correlation_id": answer.body["correlation_id"],
+        "event_id": "42",
+        "event_type": "order.paid",
+    }
+    [(_, message_id, message)] = world.messages.published
+    assert (report.message_id, report.request_trace) == (message_id, "r" * 32)
+    trace = parse_traceparent(message.attributes["traceparent"])
+    assert trace is not None
+    assert trace.trace_id == report.trace_id == ids.trace_id(answer.body["correlation_id"])
+
+
+REFUSED = [
+    (Request("POST", "/events", EVENT, b"{}"), "Unauthorized"),
+    (Request("GET", "/events", TOKEN, b""), "MethodNotAllowed"),
+    (Request("POST", "/" + "x" * 10_000, {}, b""), "NotFound"),
+    (Request("POST", "/hooks/" + "x" * 10_000, {}, b""), "NotFound"),
+    (Request("POST", "/events", {**TOKEN, "ce-type": "x" * 10_000}, b""), "EventInvalid"),
+    (Request("POST", "/events", {**TOKEN, **EVENT}, b"{" + b"x" * 10_000), "EventInvalid"),
+    (Request("POST", "/events", {**TOKEN, **EVENT}, b"x" * 2_000_000), "EventTooLarge"),
+]
+
+
+@pytest.mark.parametrize(("request_", "code"), REFUSED, ids=lambda each: str(each)[:30])
+async def test_a_refusal_is_told_and_quotes_little(
+    deps: Deps, world: World, request_: Request, code: str
+) -> None:
+    answer = await handle(request_, deps)
+    [report] = world.telemetry.reports
+    assert (report.disposition, report.outcome, report.labels) == ("nack", "refused", {})
+    assert report.error is not None
+    assert report.error.code == code == answer.body["error"]["code"]
+    assert report.details["status"] == answer.status
+    assert report.parent_span_id is None
+    assert len(repr(report)) < 2000
+
+
+async def test_a_defect_is_told_with_its_stack_and_not_to_the_sender(
+    deps: Deps, world: World
+) -> None:
+    class Broken(MemoryBus):
+        async def publish(self, topic: str, messages: Sequence[Message]) -> list[str]:
+            raise ZeroDivisionError("secret")
+
+    answer = await handle(event(), replace(deps, bus=Broken()))
+    assert answer.status == 500
+    assert "secret" not in json.dumps(answer.body)
+    [report] = world.telemetry.reports
+    assert (report.disposition, report.outcome) == ("nack", "crashed")
+    assert "secret" in report.details["stack_trace"]
+    assert report.labels["event_id"] == "42"
+
+
+async def test_lines_written_meanwhile_belong_to_the_event(deps: Deps, world: World) -> None:
+    class Talking(MemoryBus):
+        async def publish(self, topic: str, messages: Sequence[Message]) -> list[str]:
+            world.telemetry.log("INFO", "publishing")
+            return await super().publish(topic, messages)
+
+    await handle(event(), replace(deps, bus=Talking()))
+    [report], [(_, _, line)] = world.telemetry.reports, world.telemetry.lines
+    assert line["labels"] == {"stage": "ingest", **report.labels}
+    assert line["trace_id"] == report.trace_id
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 
-from shared.runtime.entry import _request_trace
+from shared.runtime.entry import request_trace
 
 TRACE = "105445aa7843bc8bf206b12000100000"
 OTHER = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -36,4 +36,4 @@ def request(**headers: str) -> Request:
 def test_a_requests_trace_is_read_from_its_headers(
     headers: dict[str, str], trace: str | None
 ) -> None:
-    assert _request_trace(request(**headers)) == trace
+    assert request_trace(request(**headers)) == trace

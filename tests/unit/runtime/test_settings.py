@@ -72,9 +72,10 @@ def test_all_problems_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None
         SEGUE_MODEL="gpt",
         SEGUE_RETENTION_DAYS="-1",
         SEGUE_RELOAD="perhaps",
+        SEGUE_LOG_LEVEL="loud",
         SEGUE_HOOK_SECRETS="{broken",
     )
-    for name in ("PREFIX", "MODEL", "RETENTION_DAYS", "RELOAD", "HOOK_SECRETS"):
+    for name in ("PREFIX", "MODEL", "RETENTION_DAYS", "RELOAD", "LOG_LEVEL", "HOOK_SECRETS"):
         assert f"SEGUE_{name}: " in message
 
 
@@ -144,3 +145,64 @@ def test_the_api_key_is_used_where_it_is_asked_for_or_all_there_is(
         if value is not None:
             monkeypatch.setenv(name, value)
     assert settings().uses_api_key is uses
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "traces_endpoint", "spans_to"),
+    [
+        (None, None, None),
+        ("", "", None),
+        ("http://localhost:4318", None, "http://localhost:4318/v1/traces"),
+        ("https://collector.example/otlp/", None, "https://collector.example/otlp/v1/traces"),
+        (None, "http://localhost:4318/mine", "http://localhost:4318/mine"),
+        ("http://localhost:4318", "http://localhost:4319", "http://localhost:4319"),
+    ],
+)
+def test_spans_go_where_the_standard_variables_say(
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str | None,
+    traces_endpoint: str | None,
+    spans_to: str | None,
+) -> None:
+    named = {"ENDPOINT": endpoint, "TRACES_ENDPOINT": traces_endpoint}
+    for name, value in named.items():
+        if value is not None:
+            monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+    assert settings().spans_to == spans_to
+
+
+def test_a_collector_without_a_scheme_and_a_share_above_all_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message = told(
+        monkeypatch,
+        OTEL_EXPORTER_OTLP_ENDPOINT="localhost:4318",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="grpc://localhost:4317",
+        SEGUE_TRACE_SAMPLE="1.5",
+    )
+    for name in ("OTLP_ENDPOINT", "OTLP_TRACES_ENDPOINT", "TRACE_SAMPLE"):
+        assert f"{name}: " in message
+
+
+@pytest.mark.parametrize(
+    ("environment", "bucket"),
+    [
+        ({}, "payloads-1"),
+        ({"FIRESTORE_EMULATOR_HOST": "localhost:1"}, None),
+        (
+            {"FIRESTORE_EMULATOR_HOST": "localhost:1", "STORAGE_EMULATOR_HOST": "http://h:2"},
+            "payloads-1",
+        ),
+    ],
+)
+def test_a_local_pipeline_writes_to_no_real_bucket(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], bucket: str | None
+) -> None:
+    for name, value in {"SEGUE_PAYLOAD_BUCKET": "payloads-1", **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert settings().bucket_in_use == bucket
+
+
+@pytest.mark.parametrize("value", ["gs://payloads", "payloads/today", "Payloads", "x"])
+def test_a_bucket_is_named_by_its_name_alone(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert "SEGUE_PAYLOAD_BUCKET" in told(monkeypatch, SEGUE_PAYLOAD_BUCKET=value)

@@ -121,6 +121,18 @@ def test_a_run_may_be_redriven_and_its_failed_step_begin_anew(watch: Watch) -> N
     )
 
 
+def test_a_start_and_an_end_are_told_no_more_often_than_they_happen(watch: Watch) -> None:
+    see(watch, ("runs/r1", RUN), ("runs/r1", FAILED), ("runs/r1", {**RUN, "redrives": 1}))
+    watch.logged("run_started", "r1")
+    watch.logged("run_ended", "r1")
+    see(watch, ("runs/r1", {**ENDED, "redrives": 1}))
+    watch.logged("run_ended", "r1")
+    assert not watch.violations
+    for kind in ("run_started", "run_ended"):
+        watch.logged(kind, "r1")
+    assert see(watch) == ["told-once", "told-once"]
+
+
 def test_a_step_must_not_be_sent_before_all_it_needs_has_ended(watch: Watch) -> None:
     message = Message(b"", {"segue-run": "r1", "segue-step": "c"})
     watch.published("compose", message, "1")
