@@ -61,6 +61,8 @@ def _request(plan: Subscription, project: str) -> types.Subscription:
             minimum_backoff=_duration(plan.min_backoff), maximum_backoff=_duration(plan.max_backoff)
         ),
         expiration_policy=types.ExpirationPolicy(),  # no ttl: never
+        filter=plan.filter,
+        enable_message_ordering=plan.ordering,
     )
     if plan.push_to is not None:
         request.push_config = types.PushConfig(push_endpoint=plan.push_to)

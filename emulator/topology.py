@@ -5,6 +5,7 @@ Pure; knows no client and no engine.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ class Subscription:
     max_backoff: float
     dead_letter_topic: str | None = None
     max_attempts: int | None = None
+    filter: str = ""
+    ordering: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def _subscriptions(table: StageTable, base_url: str) -> Iterator[Subscription]:
     for stage in table.stages.values():
         if stage.trigger != "topic":
             continue
-        yield _push(table.prefix, stage, f"{stage.topic}", stage.name, base_url)
+        name = subscription_name(stage)
+        yield _push(table.prefix, stage, f"{stage.topic}", name, base_url)
         yield _push(table.prefix, bury, stage.dead_letter_topic, stage.dead_letter_topic, base_url)
     yield Subscription(
         name=f"{table.prefix}-{bury.dead_letter_topic}",
@@ -63,6 +67,18 @@ def _subscriptions(table: StageTable, base_url: str) -> Iterator[Subscription]:
         min_backoff=10,
         max_backoff=600,
     )
+
+
+def subscription_name(stage: Stage) -> str:
+    """The stage's, and a digest of its filter and ordering where it has any.
+
+    Neither can be changed on a subscription that exists. With another name the change makes a new
+    subscription, and what waits in the old one is not lost with it.
+    """
+    if not stage.filter and not stage.ordering:
+        return stage.name
+    fixed = f"{stage.filter or ''}\n{str(stage.ordering).lower()}"
+    return f"{stage.name}-{hashlib.sha256(fixed.encode()).hexdigest()[:8]}"
 
 
 def _push(prefix: str, stage: Stage, topic: str, name: str, base_url: str) -> Subscription:
@@ -77,4 +93,6 @@ def _push(prefix: str, stage: Stage, topic: str, name: str, base_url: str) -> Su
         max_backoff=stage.retry.max,
         dead_letter_topic=f"{prefix}-{stage.dead_letter_topic}",
         max_attempts=stage.max_attempts,
+        filter=stage.filter or "",
+        ordering=stage.ordering,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from emulator.topology import BURY, Subscription, topology
+from emulator.topology import BURY, Subscription, subscription_name, topology
 from shared.runtime.stage_table import read_stages
 
 TABLE = read_stages()
@@ -78,3 +79,22 @@ def test_names_are_ones_that_pubsub_takes(name: str) -> None:
 def test_names_are_not_shared() -> None:
     names = [subscription.name for subscription in PLAN.subscriptions]
     assert len(set(names)) == len(names)
+
+
+def test_a_change_of_what_cannot_be_changed_is_a_subscription_of_another_name() -> None:
+    plain = TABLE.stages["route"]
+    filtered = plain.model_copy(update={"filter": "attributes:tenant"})
+    ordered = plain.model_copy(update={"ordering": True})
+    both = filtered.model_copy(update={"ordering": True})
+    names = [subscription_name(stage) for stage in (plain, filtered, ordered, both)]
+    assert len(set(names)) == len(names)
+    assert names[0] == "route"
+    assert all(re.fullmatch(r"route-[0-9a-f]{8}", name) for name in names[1:])
+
+
+def test_only_what_a_stage_reads_is_filtered_and_ordered_not_its_dead_letters() -> None:
+    route = TABLE.stages["route"].model_copy(update={"filter": "attributes:x", "ordering": True})
+    stages = {**TABLE.stages, "route": route}
+    plan = topology(replace(TABLE, stages=stages), "http://front")
+    chosen = {s.topic for s in plan.subscriptions if s.filter or s.ordering}
+    assert chosen == {f"{TABLE.prefix}-{route.topic}"}

@@ -1,0 +1,4 @@
+# No provider: everything here can be evaluated offline.
+terraform {
+  required_version = ">= 1.11"
+}

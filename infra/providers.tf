@@ -1,0 +1,5 @@
+provider "google" {
+  default_labels = merge({ app = module.plan.prefix }, var.labels)
+  project        = var.project_id
+  region         = var.region
+}
