@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1 import types as pubsub
 
@@ -77,7 +77,7 @@ def start(work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
 async def _tick(topic: str, publisher: PublisherAsyncClient, every: float) -> None:
     tick = pubsub.PubsubMessage(data=b"{}", attributes={"content-type": "application/json"})
     while True:
-        with suppress(GoogleAPICallError):  # a missed tick loses nothing
+        with suppress(GoogleAPIError):  # a missed tick loses nothing
             await publisher.publish(topic=topic, messages=[tick], timeout=5)
         await asyncio.sleep(every)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import PublisherAsyncClient
 from google.pubsub_v1 import types as pubsub
 
@@ -52,7 +52,7 @@ class Ticker:
         """A pulse each `every` seconds, for ever."""
         while True:
             # A broker that is away, a file being replaced.
-            with suppress(GoogleAPICallError, OSError):
+            with suppress(GoogleAPIError, OSError):
                 await self.pulse()
             await asyncio.sleep(every)
 

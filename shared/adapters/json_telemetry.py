@@ -161,11 +161,25 @@ def _model_calls(report: StageReport) -> dict[str, Any]:
 
 
 def _json(line: Mapping[str, Any]) -> str:
+    """The line, with what cannot be written of it replaced by the reason, field by field.
+
+    NaN is no JSON: with it, the line would be plain text to Cloud Logging, of no trace at all.
+    """
     try:
-        return json.dumps(line, default=str)
-    except (TypeError, ValueError, RecursionError) as error:
-        known = {name: str(line.get(name)) for name in ("severity", "message", "time")}
-        return json.dumps({**known, "unwritable": str(error)})
+        return _dumped(line)
+    except Exception:  # noqa: BLE001 - objects of user code may fail in any way when they are told
+        return _dumped({name: _writable(value) for name, value in line.items()})
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, default=str, allow_nan=False)
+
+
+def _writable(value: Any) -> Any:
+    try:
+        return json.loads(_dumped(value))
+    except Exception as error:  # noqa: BLE001 - see above; it need not even have a text
+        return f"unwritable: {type(error).__name__}"
 
 
 def _rfc3339(moment: datetime) -> str:

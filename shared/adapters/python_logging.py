@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from shared.ports import Telemetry
@@ -97,7 +98,8 @@ def _printing(logger: logging.Logger) -> list[logging.Handler]:
 
 def _message(record: logging.LogRecord) -> str:
     """The record's text; where its arguments do not fit, what it was made of."""
-    try:
-        return record.getMessage()
-    except Exception:  # noqa: BLE001 - a wrong format string is no reason to fail a message
-        return f"{record.msg} {record.args!r}"
+    for text in (record.getMessage, lambda: f"{record.msg} {record.args!r}"):
+        # Neither a wrong format string nor an object without a text is a reason to fail a message.
+        with suppress(Exception):
+            return text()
+    return "a record without a text"

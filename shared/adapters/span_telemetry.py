@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -53,6 +54,8 @@ class SpanTelemetry:
         self._collector = collector
         self._patience = patience
         self._clock = clock
+        # Its own: an export must not queue behind the functions of flows, which may take minutes.
+        self._thread = ThreadPoolExecutor(1, "spans")
         self._waiting: deque[ReadableSpan] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._lost = 0  # spans, since it was last told
@@ -60,7 +63,11 @@ class SpanTelemetry:
 
     def report(self, report: StageReport) -> None:
         self._inner.report(report)
-        self._keep(self._builder.spans_of(report))
+        try:
+            self._keep(self._builder.spans_of(report))
+        except Exception as error:  # noqa: BLE001 - spans are no reason to fail a message
+            self._lost += 1
+            self._complain(f"no span was made of an attempt: {type(error).__name__}")
 
     def log(
         self, severity: str, message: str, *, trace_id: str | None = None, **fields: Any
@@ -95,7 +102,8 @@ class SpanTelemetry:
         batch = list(self._waiting)
         self._waiting.clear()
         try:
-            sent = await asyncio.to_thread(self._collector.send, batch)
+            loop = asyncio.get_running_loop()
+            sent = await loop.run_in_executor(self._thread, self._collector.send, batch)
         except Exception as error:  # noqa: BLE001 - spans are no reason to fail a message
             sent = Sent(type(error).__name__, again=True)
         finally:
@@ -125,9 +133,13 @@ class SpanTelemetry:
 
     def _rest(self, problem: str) -> None:
         self._rests_until = self._clock() + _REST
+        self._complain(f"spans were not exported to {self._collector.host}: {problem}")
+
+    def _complain(self, what: str) -> None:
+        """Warns, but not more often than once a minute."""
         if self._clock() >= self._silent_until:
             self._silent_until = self._clock() + _SILENCE
-            self._warn(f"spans were not exported to {self._collector.host}: {problem}")
+            self._warn(what)
 
     def _warn(self, what: str) -> None:
         lost, self._lost = self._lost, 0

@@ -16,11 +16,19 @@ from weakref import WeakValueDictionary
 
 from shared.domain.records import flow_path
 from shared.domain.version import FlowVersion
-from shared.errors import AlreadyExistsError, VersionMissingError
+from shared.errors import AlreadyExistsError, SegueError, VersionMissingError
 from shared.ports import Create, Store
 from shared.prompting.library import Library
 
 _KEPT = 32 * 1024 * 1024  # bytes of declarations whose versions are held in memory
+
+
+class _Reading:
+    """Whoever reads a version, one after another. `failed` is how the latest of them failed."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.failed: SegueError | None = None
 
 
 class FlowVersions:
@@ -34,7 +42,7 @@ class FlowVersions:
         self._store = store
         self._stored: set[str] = set()
         self._pinned: OrderedDict[str, tuple[FlowVersion, int]] = OrderedDict()
-        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._loading: WeakValueDictionary[str, _Reading] = WeakValueDictionary()
 
     def library(self) -> Library:
         return self._read()
@@ -46,16 +54,28 @@ class FlowVersions:
     async def pinned(self, flow: str, version: str) -> FlowVersion:
         """A version of a flow; however many ask at once, it is read once.
 
-        Raises VersionMissingError where nobody has it.
+        Who has waited for a read that fails does not wait for another: in an outage they would add
+        up. Raises VersionMissingError where nobody has it, StoreUnavailableError.
         """
         current = self.current().get(flow)
         if current is not None and current.version == version:
             return current
-        async with self._loading.setdefault(version, asyncio.Lock()):
+        reading = self._loading.setdefault(version, _Reading())
+        before = reading.failed
+        async with reading.turn:
             if version not in self._pinned:
-                await self._load(flow, version)
+                if reading.failed is not None and reading.failed is not before:
+                    raise reading.failed
+                await self._read_in_turn(flow, version, reading)
             self._pinned.move_to_end(version)
             return self._pinned[version][0]
+
+    async def _read_in_turn(self, flow: str, version: str, reading: _Reading) -> None:
+        try:
+            await self._load(flow, version)
+        except SegueError as error:
+            reading.failed = error
+            raise
 
     async def _load(self, flow: str, version: str) -> None:
         found = await self._store.get(flow_path(version))

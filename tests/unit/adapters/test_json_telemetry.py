@@ -60,7 +60,7 @@ REPORT = StageReport(
 
 def written(stream: io.StringIO) -> dict[str, Any]:
     [line] = stream.getvalue().splitlines()
-    found: dict[str, Any] = json.loads(line)
+    found: dict[str, Any] = json.loads(line, parse_constant=pytest.fail)  # NaN is no JSON
     return found
 
 
@@ -243,11 +243,21 @@ def test_a_line_with_line_breaks_or_half_characters_is_one_line() -> None:
     assert written(stream)["message"] == "a\nb\u2028c \ud800"
 
 
-@pytest.mark.parametrize("value", [object(), {("a", "b"): 1}, float("nan")])
+class Mute:
+    """Cannot even say what it is."""
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+
+@pytest.mark.parametrize("value", [object(), {("a", "b"): 1}, float("nan"), [Mute()]])
 def test_what_is_no_json_does_not_raise(value: Any) -> None:
     stream = io.StringIO()
-    JsonTelemetry("p", stream).log("ERROR", "odd", value=value)
-    assert written(stream)["message"] == "odd"
+    JsonTelemetry("p", stream).log("ERROR", "odd", trace_id="t", value=value, other=[1])
+    line = written(stream)
+    told = (line["severity"], line["message"], line["kind"], line["other"])
+    assert told == ("ERROR", "odd", "log", [1])
+    assert line["logging.googleapis.com/trace"] == "projects/p/traces/t"
 
 
 def test_what_contains_itself_does_not_raise() -> None:

@@ -144,6 +144,26 @@ def test_a_wrong_format_string_loses_nothing(capsys: Any) -> None:
     assert capsys.readouterr().err == ""
 
 
+class Mute:
+    """Cannot even say what it is."""
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+
+@pytest.mark.parametrize(("message", "arguments"), [(Mute(), ()), ("%s", (Mute(),))])
+def test_what_has_no_text_does_not_raise(message: object, arguments: tuple[object, ...]) -> None:
+    telemetry = RecordingTelemetry()
+    alone(telemetry).warning(message, *arguments)
+    assert said(telemetry) == [("WARNING", "a record without a text")]
+
+
+def test_what_has_no_text_beside_a_message_does_not_raise() -> None:
+    stream = io.StringIO()
+    alone(JsonTelemetry("p", stream)).warning("odd", extra={"value": Mute()})
+    assert '"message": "odd"' in stream.getvalue()
+
+
 def test_a_logger_that_was_put_to_sleep_is_heard(take: Take) -> None:
     sleeper = logging.getLogger("functions.act.calls.asleep")
     sleeper.disabled = True

@@ -18,6 +18,7 @@ from shared.testing.memory import RecordingTelemetry
 from tests.unit.adapters.test_spans import REPORT
 
 AWAY = Sent("no answer", again=True)
+MOST = 32  # threads for functions that a loop has, on any machine
 
 
 class Collector:
@@ -92,6 +93,17 @@ async def test_everything_is_passed_on() -> None:
     assert (severity, message, fields["trace_id"], fields["stage"]) == ("INFO", "said", "t", "s")
 
 
+async def test_an_attempt_that_no_span_can_be_made_of_is_told_of_all_the_same() -> None:
+    scene = Scene(Collector())
+    for _ in range(2):
+        scene.telemetry.report(replace(REPORT, trace_id="none"))
+    await scene.handle("a")
+    assert [report.labels["flow"] for report in scene.inner.reports][-1] == "a"
+    assert len(scene.inner.reports) == 3
+    assert scene.collector.taken == ["a"]
+    assert scene.warnings[0].startswith("no span was made of an attempt: ValueError")
+
+
 async def test_what_was_reported_is_out_when_the_flush_returns_and_only_once() -> None:
     scene = Scene(Collector())
     await scene.handle("a", "b")
@@ -136,6 +148,17 @@ async def test_a_collector_that_never_answers_does_not_hold_a_message() -> None:
     await sending
     await scene.telemetry.flush()
     assert scene.collector.taken == ["a", "b"]
+
+
+async def test_an_export_does_not_queue_behind_functions_of_flows() -> None:
+    scene, over = Scene(Collector(), patience=5), threading.Event()
+    functions = [asyncio.create_task(asyncio.to_thread(over.wait, 30)) for _ in range(MOST + 1)]
+    await asyncio.sleep(0)
+    await scene.handle("a")
+    taken = scene.collector.taken
+    over.set()
+    await asyncio.gather(*functions)
+    assert taken == ["a"]
 
 
 async def test_spans_are_kept_for_a_collector_that_is_away() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import ServiceUnavailable
+from google.api_core.exceptions import RetryError, ServiceUnavailable
 
 from emulator.schedules import Ticker
 from shared.domain.envelope import Message
@@ -25,7 +26,9 @@ class Desk:
         self.flows.mkdir(parents=True)
         self.clock = ManualClock(NINE)
         self.published: list[Message] = []
+        self.heard = asyncio.Event()
         self.is_away = False
+        self.errors: list[Exception] = []  # one for each publication to come
         self.ticker = Ticker(library_reader(prompts, reload=True), self._publish, self.clock.now)
 
     def edit(self, name: str, cron: str, more: str = "") -> None:
@@ -44,7 +47,10 @@ class Desk:
     async def _publish(self, message: Message) -> None:
         if self.is_away:
             raise ServiceUnavailable("away")
+        if self.errors:
+            raise self.errors.pop()
         self.published.append(message)
+        self.heard.set()
 
 
 @pytest.fixture
@@ -105,3 +111,17 @@ async def test_a_tick_that_could_not_be_published_stays_due(desk: Desk) -> None:
     desk.is_away = False
     assert await desk.after(1) == ["daily"]
     assert await desk.after(1) == []
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailable(""), RetryError("a minute", None), OSError()])
+async def test_a_broker_that_is_away_does_not_end_the_ticker(desk: Desk, error: Exception) -> None:
+    desk.edit("minutely", "* * * * *")
+    desk.errors = [error]
+    desk.clock.advance(timedelta(minutes=1))
+    running = asyncio.create_task(desk.ticker.run(0))
+    heard = asyncio.create_task(desk.heard.wait())
+    await asyncio.wait({running, heard}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (running, heard):
+        task.cancel()
+    await asyncio.gather(running, heard, return_exceptions=True)
+    assert len(desk.published) == 1

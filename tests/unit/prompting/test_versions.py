@@ -93,7 +93,18 @@ async def test_however_many_ask_at_once_a_version_is_read_once() -> None:
     assert store.reads[flow_path(YESTERDAY.version)] == 1
 
 
-async def test_who_waits_for_a_read_that_fails_reads_for_himself() -> None:
+async def test_who_waits_for_a_read_that_fails_does_not_wait_for_another() -> None:
+    store = MemoryStore()
+    flows = served(store)
+    asked = [flows.pinned("f", YESTERDAY.version) for _ in range(5)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(each) for each in found] == [VersionMissingError] * 5
+    assert store.reads[flow_path(YESTERDAY.version)] == 1
+    await served(store).ensure_stored(YESTERDAY)
+    assert await flows.pinned("f", YESTERDAY.version) == YESTERDAY  # who asks later reads anew
+
+
+async def test_who_waits_for_a_read_that_is_cut_off_reads_for_himself() -> None:
     store = MemoryStore()
     await served(store, YESTERDAY).ensure_stored(YESTERDAY)
     flows = served(store)
