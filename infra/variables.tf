@@ -182,14 +182,14 @@ variable "region" {
 }
 
 variable "retention_days" {
-  description = "How long finished runs, events, dead letters and payloads are kept."
+  description = "How long finished runs, events, dead letters and payloads are kept; a lower number also shortens it for payloads that are there already."
   type        = number
   default     = 30
   nullable    = false
 
   validation {
-    condition     = var.retention_days > 0 && var.retention_days <= 3650
-    error_message = "retention_days is ${var.retention_days}: it must be above 0 and at most 3650."
+    condition     = var.retention_days >= 1 && var.retention_days <= 3650
+    error_message = "retention_days is ${var.retention_days}: it must be from 1 to 3650, as payloads expire by the day."
   }
 }
 
