@@ -53,7 +53,7 @@ run "everything_that_there_can_be" {
   }
   assert {
     condition = (
-      one(google_storage_bucket.payloads.lifecycle_rule[0].condition).age == 31
+      one(google_storage_bucket.payloads.lifecycle_rule[0].condition).age == 32
       && google_storage_bucket.payloads.public_access_prevention == "enforced"
     )
     error_message = "payloads are kept as long as their runs, and are nobody else's"
