@@ -13,7 +13,7 @@ from shared.delivery.handled import Handled, Received
 from shared.delivery.progress import end_of_run
 from shared.delivery.telling import tell_ended_run
 from shared.domain.records import Failure, RunRecord, RunStatus
-from shared.errors import RunTimeoutError, StaleError
+from shared.errors import ObjectsUnavailableError, RunTimeoutError, StaleError
 from shared.ports import Delete, Document, Query
 
 TIMEOUTS_A_TICK = 200
@@ -23,13 +23,19 @@ _INSIDE = {"runs": ("steps", "joins")}
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
-    """Counts what it did in the log line."""
+    """Counts what it did in the log line. Raises ObjectsUnavailableError when all else is done."""
     timed_out = [run for run in await _overdue(deps) if await _time_out(run, deps)]
     expired = 0
+    unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
         for document in await _expired(collection, deps):
-            expired += await _delete(collection, document, deps)
+            try:
+                expired += await _delete(collection, document, deps)
+            except ObjectsUnavailableError as error:  # the next one may lie in another bucket
+                unreachable = error
     received.describe({}, timed_out=[run.name for run in timed_out], expired=expired)
+    if unreachable is not None:
+        raise unreachable
     return Handled("swept")
 
 

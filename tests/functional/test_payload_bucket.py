@@ -211,6 +211,18 @@ async def test_a_bucket_that_is_away_delays_only_what_is_in_it():
     assert system.letters() == []
 
 
+async def test_one_object_that_cannot_be_deleted_does_not_keep_the_others():
+    system = system_with()
+    await system.start({"text": TEXT})
+    await system.send("events", LETTER, {"ce-type": EVENT})
+    await system.run()
+    system.world.clock.advance(timedelta(days=31))
+    system.world.objects.errors.append(ObjectsUnavailableError("403"))
+    await tick(system)
+    assert len(system.world.objects.content) == 1
+    assert system.world.telemetry.reports[-1].disposition == "nack"
+
+
 async def test_a_prompt_beyond_the_limit_fails_clearly_with_and_without_a_bucket():
     """The model is asked nothing, and nothing is stored of it."""
     many = prompt("many", "{{ event.data.text * 26 }}")
