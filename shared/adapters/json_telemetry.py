@@ -23,6 +23,8 @@ _CRASHED = "crashed"
 _LOGGING = "logging.googleapis.com/"
 # Error Reporting groups an entry by these only where they are at its top.
 _TOP_LEVEL_DETAILS = ("stack_trace",)
+# Cloud Logging takes entries of 256 KiB; one that is longer would be cut into pieces of no meaning.
+_LONGEST = 200_000
 _OPERATION = "generate_content"  # the API's method; the conventions have it for Gemini
 
 
@@ -161,6 +163,24 @@ def _model_calls(report: StageReport) -> dict[str, Any]:
 
 
 def _json(line: Mapping[str, Any]) -> str:
+    """The line as text, of a length that Cloud Logging takes whole."""
+    text = _written(line)
+    if len(text) <= _LONGEST:
+        return text
+    room = _LONGEST // len(line) - 100  # for a field; names and the rest of it need some
+    return _written({name: _shortened(value, room) for name, value in line.items()})
+
+
+def _shortened(value: Any, room: int) -> Any:
+    size = len(_dumped(_writable(value)))
+    if size <= room:
+        return value
+    if isinstance(value, str):
+        return value[: room // 6] + "…"  # a character may take six to be written
+    return f"left out: {size:,} bytes"
+
+
+def _written(line: Mapping[str, Any]) -> str:
     """The line, with what cannot be written of it replaced by the reason, field by field.
 
     NaN is no JSON: with it, the line would be plain text to Cloud Logging, of no trace at all.

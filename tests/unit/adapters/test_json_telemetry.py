@@ -286,3 +286,15 @@ def test_a_line_is_written_in_one_piece() -> None:
     JsonTelemetry("p", Recorder()).report(REPORT)
     assert len(pieces) == 1
     assert pieces[0].endswith("\n")
+
+
+def test_a_line_is_never_longer_than_cloud_logging_takes() -> None:
+    stream = io.StringIO()
+    telemetry = JsonTelemetry("p", stream)
+    telemetry.log("INFO", "\x00" * 300_000, trace_id="t1", fields={"big": "x" * 900_000}, small=1)
+    line = written(stream)
+    assert len(stream.getvalue()) < 256 * 1024
+    assert line["message"].endswith("\x00…")
+    assert line["fields"].startswith("left out: 900,0")
+    assert (line["severity"], line["small"]) == ("INFO", 1)
+    assert line["logging.googleapis.com/trace"] == "projects/p/traces/t1"
