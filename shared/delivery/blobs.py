@@ -58,7 +58,7 @@ class Blobs:
     ) -> dict[str, Any]:
         name = object_name(blob_id, expire_at)
         await self.objects.put(bucket, name, data)
-        return {"pieces": 0, "bucket": bucket, "object": name}
+        return {"bucket": bucket, "object": name}  # no pieces: nobody may take it for empty
 
     async def get(self, blob_id: str) -> bytes:
         """The bytes.

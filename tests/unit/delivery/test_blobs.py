@@ -72,7 +72,6 @@ async def test_the_head_says_where_the_bytes_are() -> None:
     blob_id = await blobs.put(LARGE, EXPIRES)
     assert content(blobs) == {("payloads", f"2026-01-31/{blob_id}"): LARGE}
     assert documents(blobs).documents[blob_path(blob_id)].data == {
-        "pieces": 0,
         "bucket": "payloads",
         "object": f"2026-01-31/{blob_id}",
         "size": PIECE_BYTES + 1,
