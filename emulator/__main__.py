@@ -14,7 +14,7 @@ from emulator.foreground import run_until_stopped
 from emulator.simulation import command
 from emulator.system import Options
 from shared.cli.output import complain, safe
-from shared.cli.state import STATE_DIR
+from shared.client.local_state import STATE_DIR
 from shared.errors import SegueError, UsageError
 from shared.runtime.settings import settings
 

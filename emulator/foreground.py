@@ -12,8 +12,8 @@ from typing import Any
 
 from emulator.system import LocalSystem, Options
 from shared.cli.output import cut, money, out, safe, say
-from shared.cli.state import State
 from shared.cli.traces import Entry, entry_of
+from shared.client.local_state import State
 
 _MARK = {"ack": "[green]✓[/]", "nack": "[yellow]↻[/]", "bury": "[red]✗[/]"}
 _POLL = 0.1

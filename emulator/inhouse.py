@@ -16,13 +16,14 @@ from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1 import types as pubsub
 
 from emulator import gateway
-from emulator.provision import pointed_at, provision
+from emulator.provision import provision
 from emulator.serving import serve
 from emulator.sink import start_sink
 from emulator.standin.app import build as build_standin
 from emulator.standin.rule_file import load
 from emulator.surroundings import Ports
 from emulator.topology import topology
+from shared.client.connection import pointed_at
 from shared.runtime.stage_table import StageTable
 
 RULES = Path(__file__).parent / "standin" / "rules.yaml"

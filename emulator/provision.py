@@ -1,34 +1,14 @@
-"""Creates the topology on a running engine; what is there already is left as it is.
-
-Also where Google's clients are pointed at an engine: they read the environment when constructed.
-"""
+"""Creates the topology on a running engine; what is there already is left as it is."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 from google.api_core.exceptions import AlreadyExists
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient, types
 
 from emulator.topology import Subscription, Topology
-
-
-@contextmanager
-def pointed_at(environment: Mapping[str, str]) -> Iterator[None]:
-    """Clients constructed in the block talk to what the environment names; it is then as before."""
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, text in before.items():
-            if text is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = text
 
 
 async def provision(

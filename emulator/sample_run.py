@@ -18,12 +18,12 @@ from rich.text import Text
 
 from emulator.foreground import events_topic, tail
 from shared.cli.output import LiveView, complain, out, plain, safe, say
-from shared.cli.sending import Draft, send
-from shared.cli.state import State
 from shared.cli.traces import Entry, read_entries, story
 from shared.cli.views import run_view
 from shared.cli.watch import Progress, follow
 from shared.cli.waterfall import waterfall
+from shared.client.local_state import State
+from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
 from shared.domain.events import Event
 from shared.runtime.container import build_deps
@@ -41,7 +41,7 @@ async def publish_and_watch(state: State) -> Progress:
     os.environ.update(state.environment)
     settings.cache_clear()
     deps = build_deps("route", settings())
-    event = await send(Draft(EVENT_TYPE, SAMPLE.read_bytes()), deps)
+    event = (await send(Draft(EVENT_TYPE, SAMPLE.read_bytes()), deps)).event
     topic = events_topic(state)
     say(f"published [bold]{event.type}[/] to topic {safe(topic)}, id {safe(event.id)}")
     say(f'  [dim]"{safe(_body(event))}"[/]\n')

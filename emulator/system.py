@@ -22,7 +22,7 @@ from emulator.engine_choice import EngineName, choose
 from emulator.stage_hosts import StageHosts, plan_isolated, plan_shared
 from emulator.surroundings import Ports, environment_of, stage_environment
 from shared.adapters.system_clock import SystemClock
-from shared.cli.state import State, hold, write_state
+from shared.client.local_state import State, hold, write_state
 from shared.runtime.settings import settings
 from shared.runtime.stage_table import StageTable, read_stages
 

@@ -20,10 +20,10 @@ from emulator.bench.counting import RunCost, cost_of
 from emulator.bench.engines import compare, figures_of, table_of
 from emulator.bench.measure import HOPS, Meter, Spread
 from emulator.engine import EngineError
-from emulator.provision import pointed_at
 from emulator.system import LocalSystem, Options
 from shared.cli.output import complain, err, out, print_json, safe
-from shared.cli.state import State
+from shared.client.connection import pointed_at
+from shared.client.local_state import State
 
 CONCURRENCY = 50
 _SINGLE = 30

@@ -23,7 +23,7 @@ from emulator.embedded_engine import EmbeddedEngine
 from emulator.engine import Engine, EngineMissingError
 from emulator.google import GoogleEngine
 from emulator.google_install import find
-from emulator.provision import pointed_at
+from shared.client.connection import pointed_at
 
 Running = EmbeddedEngine | GoogleEngine
 

@@ -17,7 +17,7 @@ from google.pubsub_v1 import types as pubsub
 from emulator.child import Child
 from emulator.foreground import tail
 from emulator.serving import free_port
-from shared.cli.state import State
+from shared.client.local_state import State
 
 FUNCTION = Path(__file__).with_name("empty_function.py")
 HOPS = 5  # of the joke flow: route, compose, generate, compose, generate

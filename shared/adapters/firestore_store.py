@@ -37,6 +37,12 @@ class FirestoreStore:
         self._client = client
         self._patience = patience
 
+    async def close(self) -> None:
+        """Ends its connections. Nothing may be under way."""
+        api = self._client._firestore_api_internal  # noqa: SLF001 - the client's own close forgets it
+        if api is not None:
+            await api.transport.close()
+
     async def commit(self, writes: Sequence[ports.Write]) -> list[ports.Written]:
         if not writes:
             return []

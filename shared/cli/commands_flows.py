@@ -13,8 +13,8 @@ from shared.adapters.system_clock import SystemClock
 from shared.cli.commands_runs import publish_draft
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, counted, out, print_json, safe, say
-from shared.cli.sending import Draft
 from shared.cli.world import library
+from shared.client.sending import Draft
 from shared.domain.flow import EventTrigger, Flow, ScheduleTrigger
 from shared.domain.schedules import DUE, SOURCE, tick
 from shared.domain.version import FlowVersion, PromptVersion
@@ -78,7 +78,7 @@ def check(*, as_json: AsJson = False) -> None:
 @flows.command("list")
 def list_flows(*, as_json: AsJson = False) -> None:
     """List flows with their versions and what starts them."""
-    found = _sound()
+    found = sound_library()
     if as_json:
         print_json([_flow(version) for version in found.flows.values()])
         return
@@ -119,7 +119,7 @@ def _bare_prompts(context: typer.Context, *, as_json: AsJson = False) -> None:
 @prompts.command("list")
 def list_prompts(*, as_json: AsJson = False) -> None:
     """List prompts with their versions and models."""
-    found = _sound()
+    found = sound_library()
     if as_json:
         print_json([_prompt(prompt) for prompt in found.prompts.values()])
         return
@@ -137,7 +137,7 @@ def show_prompt(
     as_json: AsJson = False,
 ) -> None:
     """Show a prompt: its version, head, body and partials."""
-    found = _sound().prompts.get(name)
+    found = sound_library().prompts.get(name)
     if found is None:
         raise NoSuchPromptError(f"there is no prompt {name!r}")
     if as_json:
@@ -150,7 +150,7 @@ def show_prompt(
         say(f"[dim]{safe(partial)}[/]\n{safe(text.strip())}")
 
 
-def _sound() -> Library:
+def sound_library() -> Library:
     """The library; what is wrong with it is said, and does not hide the rest."""
     found = library()
     for problem in found.problems:

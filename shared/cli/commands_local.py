@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from shared.cli.output import complain, print_json, safe, say
-from shared.cli.state import STATE_DIR, AlreadyRunningError, State, is_held, read_state
-from shared.cli.world import NothingRunningError
+from shared.client.connection import NothingRunningError
+from shared.client.local_state import STATE_DIR, AlreadyRunningError, State, is_held, read_state
 
 _START_LIMIT = 120.0
 _STOP_LIMIT = 30.0

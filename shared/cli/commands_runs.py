@@ -13,10 +13,11 @@ from rich.text import Text
 from shared.cli.options import AsJson, duration
 from shared.cli.output import LiveView, complain, out, print_json, safe, say
 from shared.cli.report import report_of, summary_of
-from shared.cli.sending import Draft, read_data, send
+from shared.cli.sending import read_data
 from shared.cli.views import run_view, runs_view
 from shared.cli.watch import Progress, follow
 from shared.cli.world import connect
+from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
 from shared.domain.events import Event
 from shared.domain.records import RunRecord, RunStatus
@@ -59,7 +60,7 @@ def publish_draft(draft: Draft, *, wait: bool, timeout: str, as_json: bool) -> N
 
 async def _publish(draft: Draft, *, wait: bool, limit: float, as_json: bool) -> Progress | None:
     deps = connect()
-    event = await send(draft, deps)
+    event = (await send(draft, deps)).event
     about = {"event_id": event.id, "correlation_id": event.correlation_id, "type": event.type}
     if not wait:
         if as_json:

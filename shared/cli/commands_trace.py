@@ -13,9 +13,9 @@ import typer
 from shared.cli.cloud_story import LIMIT, CloudStory, Window, read_story
 from shared.cli.options import AsJson, duration
 from shared.cli.output import complain, counted, out, print_json, safe, say
-from shared.cli.state import STATE_DIR, read_state
 from shared.cli.traces import Entry, correlations_of, read_entries, skew_ms, story
 from shared.cli.waterfall import length_of_time, waterfall
+from shared.client.local_state import STATE_DIR, read_state
 from shared.errors import NotFoundError, UsageError
 from shared.runtime.settings import LOCAL_PROJECT
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from shared.cli.report import Report, report_of
+from shared.client.routing import look_at
 from shared.delivery.deps import Deps
 from shared.domain.events import Event
-from shared.domain.records import DeadLetterRecord, EventRecord, RunStatus, event_path
+from shared.domain.records import DeadLetterRecord, RunStatus
 from shared.errors import NotFoundError
-from shared.ports import Query
 
 _POLL = 0.15
 
@@ -50,20 +50,13 @@ async def follow(event: Event, deps: Deps, *, seconds: float) -> AsyncIterator[P
 
 
 async def _look(event: Event, deps: Deps) -> Progress:
-    found = await deps.store.get(event_path(event.key))
-    if found is None:
-        return Progress(letter=await _letter(event, deps))
+    routed = await look_at(event, deps.store)
+    if routed.runs is None:
+        return Progress(letter=routed.letter)
     runs = []
-    for run_id in EventRecord.of(found.data).runs:
+    for run_id in routed.runs:
         try:
             runs.append(await report_of(run_id, deps))
         except NotFoundError:  # stored in the same commit; only a redrive removes it for a moment
             return Progress()
     return Progress(runs=runs)
-
-
-async def _letter(event: Event, deps: Deps) -> DeadLetterRecord | None:
-    """The event's own dead letter: its story may hold those of others."""
-    query = Query("dead_letters", (("correlation_id", "==", event.correlation_id),))
-    letters = [DeadLetterRecord.of(found.data) for found in await deps.store.find(query)]
-    return next((found for found in letters if found.attributes.get("ce-id") == event.id), None)

@@ -6,7 +6,8 @@ Imports are made where a stage needs them, so that no stage loads what only anot
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from importlib import import_module
@@ -25,7 +26,9 @@ from shared.runtime.stage_table import read_stages
 from shared.runtime.watched_library import library_reader
 
 if TYPE_CHECKING:
-    from shared.ports import Bus, Effects, Model, Objects, Store, Telemetry
+    from shared.adapters.firestore_store import FirestoreStore
+    from shared.adapters.pubsub_bus import PubSubBus
+    from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
 
 
 _ADAPTERS = ("shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
@@ -81,6 +84,40 @@ def build_deps(stage: str, chosen: Settings) -> Deps:
     )
 
 
+@dataclass(frozen=True)
+class ClientPorts:
+    """What a program outside of the stages is given. `close` ends its connections."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    flows: FlowVersions
+    close: Callable[[], Awaitable[None]]
+
+
+def build_client_ports(chosen: Settings) -> ClientPorts:
+    """For the running event loop; flows are read from disk when somebody asks for one.
+
+    Raises CloudLoginError where there is no login.
+    """
+    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - see the module's docstring
+
+    from shared.adapters.cloud_log_errors import CloudLoginError  # noqa: PLC0415
+
+    try:
+        store, bus = _store(chosen), _bus(chosen)
+    except GoogleAuthError as error:
+        raise CloudLoginError(str(error)) from error
+
+    async def close() -> None:
+        await store.close()
+        await bus.close()
+
+    # It reads nothing before it is asked, and lives long enough to see files change.
+    flows = FlowVersions(library_reader(chosen.prompts, reload=True), store)
+    return ClientPorts(store, bus, SystemClock(), flows, close)
+
+
 def _library(row: Stage, chosen: Settings) -> Callable[[], Library]:
     """Only a stage that opens runs reads flows and prompts from disk; so it is locally too, where
     the files are there for all of them.
@@ -119,7 +156,7 @@ def _lines(chosen: Settings) -> JsonTelemetry:
     return JsonTelemetry(chosen.project, spans=exported)
 
 
-def _store(chosen: Settings) -> Store:
+def _store(chosen: Settings) -> FirestoreStore:
     from google.cloud.firestore import AsyncClient  # noqa: PLC0415 - see the module's docstring
 
     from shared.adapters.firestore_store import FirestoreStore  # noqa: PLC0415
@@ -133,7 +170,7 @@ def _objects(chosen: Settings) -> Objects:
     return GcsObjects(chosen.project)
 
 
-def _bus(chosen: Settings) -> Bus:
+def _bus(chosen: Settings) -> PubSubBus:
     from google.pubsub_v1 import PublisherAsyncClient  # noqa: PLC0415
 
     from shared.adapters.pubsub_bus import PubSubBus  # noqa: PLC0415

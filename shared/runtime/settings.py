@@ -121,9 +121,8 @@ class Settings(BaseSettings):
         )
 
 
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The process's settings.
+def read_settings() -> Settings:
+    """The settings as the environment is now.
 
     Raises SettingsInvalidError naming every variable that is wrong, alone: what pydantic raised
     holds the values, and a traceback would show it.
@@ -133,6 +132,12 @@ def settings() -> Settings:
     except ValidationError as error:
         told = _told(error)
     raise SettingsInvalidError(told) from None  # out here, where pydantic's error is no context
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read once. Raises SettingsInvalidError."""
+    return read_settings()
 
 
 def _told(error: ValidationError) -> str:

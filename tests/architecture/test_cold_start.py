@@ -45,6 +45,7 @@ NOBODY = (
     "emulator",
     "shared.testing",
     "shared.cli",
+    "shared.client",
 )
 ONLY = {
     "google.genai": {"generate"},

@@ -22,7 +22,6 @@ from emulator.embedded_engine import EmbeddedEngine
 from emulator.engine import Engine, EngineMissingError
 from emulator.google import GoogleEngine
 from emulator.google_install import find
-from emulator.provision import pointed_at
 from emulator.serving import Served, serve
 from emulator.simulation.core_bus import CoreBus
 from emulator.simulation.core_store import CoreStore
@@ -32,6 +31,7 @@ from emulator.standin.rules import Rules
 from shared.adapters import firestore_store
 from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.pubsub_bus import PubSubBus
+from shared.client.connection import pointed_at
 from shared.domain.envelope import Message
 from shared.ports import Bus, Store
 from shared.testing.memory import MemoryBus, MemoryStore

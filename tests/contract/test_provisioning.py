@@ -7,8 +7,9 @@ import uuid
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 
 from emulator.engine import Engine
-from emulator.provision import pointed_at, provision
+from emulator.provision import provision
 from emulator.topology import Subscription, Topology
+from shared.client.connection import pointed_at
 
 PROJECT = f"segue-provisioned-{uuid.uuid4().hex[:8]}"
 PUSHED = Subscription(

@@ -16,10 +16,10 @@ import httpx
 from google.pubsub_v1 import PublisherAsyncClient
 from google.pubsub_v1 import types as pubsub
 
-from emulator.provision import pointed_at
 from shared.adapters.firestore_store import FirestoreStore
 from shared.cli.report import report_of
-from shared.cli.state import State
+from shared.client.connection import pointed_at
+from shared.client.local_state import State
 from shared.delivery.crashpoints import Point
 from shared.delivery.deps import Deps
 from shared.domain import ids

@@ -19,8 +19,8 @@ from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from emulator.bundle import build_bundle
 from emulator.embedded_engine import EmbeddedEngine
 from emulator.ports import HOST, free_port
-from emulator.provision import pointed_at
 from emulator.stage_hosts import HostPlan, StageHosts
+from shared.client.connection import pointed_at
 from shared.delivery.deps import Deps
 from shared.domain.records import DeadLetterRecord
 from shared.ports import Create, Query

@@ -12,7 +12,7 @@ from google.cloud.firestore import AsyncClient, Client, CollectionReference
 from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
 from emulator.engine import Engine
-from emulator.provision import pointed_at
+from shared.client.connection import pointed_at
 
 
 @pytest.fixture(scope="session")

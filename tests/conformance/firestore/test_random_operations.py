@@ -18,7 +18,7 @@ from emulator.embedded_engine import EmbeddedEngine
 from emulator.engine import Engine, EngineMissingError
 from emulator.google import GoogleEngine
 from emulator.google_install import find
-from emulator.provision import pointed_at
+from shared.client.connection import pointed_at
 from tests.conformance.firestore.operations import Operation, operations
 from tests.conformance.firestore.replay import Replay
 

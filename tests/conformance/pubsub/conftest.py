@@ -17,8 +17,8 @@ from google.pubsub_v1 import (
 )
 
 from emulator.engine import Engine
-from emulator.provision import pointed_at
 from emulator.serving import Served, serve
+from shared.client.connection import pointed_at
 from tests.conformance.pubsub.hook import Hook, Hooks
 from tests.conformance.pubsub.lane import Lane, Stream
 

@@ -12,7 +12,7 @@ from google.pubsub_v1 import PublisherAsyncClient, PublisherClient
 from google.pubsub_v1.types import PubsubMessage
 
 from emulator.engine import Engine
-from emulator.provision import pointed_at
+from shared.client.connection import pointed_at
 from tests.conformance.pubsub.conftest import Lanes
 from tests.conformance.pubsub.lane import Lane, data
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from shared.cli.app import app
 from shared.cli.commands_letters import Refused, redrive_all
-from shared.cli.sending import Draft, send
 from shared.cli.watch import Progress, follow
+from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
 from shared.delivery.redrive import Redriven
 from shared.domain.events import Event
@@ -44,7 +44,8 @@ async def last(event: Event, deps: Deps) -> Progress:
 
 
 async def test_only_the_events_own_letter_ends_the_wait(deps: Deps) -> None:
-    event = await send(Draft("t", b"{}", id="mine", correlation_id="story"), deps)
+    sent = await send(Draft("t", b"{}", id="mine", correlation_id="story"), deps)
+    event = sent.event
     await bury(deps, "a", correlation_id="story", attributes={"ce-id": "another"})
     await bury(deps, "b", correlation_id="story")
     waited = await last(event, deps)

@@ -13,19 +13,8 @@ import pytest
 from emulator import engine_choice
 from emulator.engine import Engine, EngineError
 from emulator.engine_choice import engine_of_environment
-from emulator.provision import pointed_at
 from emulator.surroundings import stage_environment
 from shared.runtime.settings import ROOT
-
-
-def test_clients_are_pointed_at_an_engine_only_while_they_are_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("SEGUE_THERE", "before")
-    before = dict(os.environ)
-    with pointed_at({"SEGUE_THERE": "now", "SEGUE_NEW": "x"}):
-        assert (os.environ["SEGUE_THERE"], os.environ["SEGUE_NEW"]) == ("now", "x")
-    assert dict(os.environ) == before
 
 
 def test_stages_are_told_of_a_collector_that_the_environment_names(

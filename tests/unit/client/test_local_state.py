@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli.state import (
+from shared.client.local_state import (
     AlreadyRunningError,
     State,
     hold,
@@ -25,7 +25,7 @@ STATE = State(os.getpid(), "google", {"A": "b"}, {"sink": "http://s"}, "/log", {
 HOLDER = """
 import sys, time
 from pathlib import Path
-from shared.cli.state import hold
+from shared.client.local_state import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

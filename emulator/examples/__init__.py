@@ -1,0 +1,1 @@
+"""Programs that use Segue, to be read and run."""

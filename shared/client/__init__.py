@@ -1,0 +1,39 @@
+"""Segue for Python programs: start a flow, await its result, follow its progress."""
+
+from shared.client.changes import Change
+from shared.client.connection import NothingRunningError, SystemGoneError
+from shared.client.errors import (
+    EventBuriedError,
+    EventRefusedError,
+    FlowUnknownError,
+    NotConnectedError,
+    NotStartedError,
+    RunCancelledError,
+    RunFailedError,
+    RunRefusedError,
+    RunUnknownError,
+    StillRunningError,
+    UnreachableError,
+)
+from shared.client.handles import Published, Run
+from shared.client.segue import Segue
+
+__all__ = [
+    "Change",
+    "EventBuriedError",
+    "EventRefusedError",
+    "FlowUnknownError",
+    "NotConnectedError",
+    "NotStartedError",
+    "NothingRunningError",
+    "Published",
+    "Run",
+    "RunCancelledError",
+    "RunFailedError",
+    "RunRefusedError",
+    "RunUnknownError",
+    "Segue",
+    "StillRunningError",
+    "SystemGoneError",
+    "UnreachableError",
+]
