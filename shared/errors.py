@@ -20,6 +20,7 @@ SegueError
 │   ├── InputInvalidError
 │   ├── PromptInputInvalidError
 │   ├── ExpressionError
+│   ├── MapInvalidError
 │   ├── TemplateError
 │   ├── VersionMissingError
 │   ├── RecordTooLargeError
@@ -178,6 +179,14 @@ class ExpressionError(Permanent):
     """An expression of the flow failed.
 
     Guard what may be missing (`x is defined`, `x | default(...)`), then redrive with --repin.
+    """
+
+
+class MapInvalidError(Permanent):
+    """A step cannot be run for each item of what its `foreach` gives.
+
+    Give a list of at most 10,000 items (`x | list` makes one of most things), then redrive with
+    --repin.
     """
 
 

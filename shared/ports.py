@@ -70,7 +70,7 @@ class Delete:
     path: str
 
 
-Condition = tuple[str, Literal["==", "<", "<=", ">", ">="], Any]
+Condition = tuple[str, Literal["==", "<", "<=", ">", ">=", "in"], Any]
 Write = Create | Update | Put | Increment | Delete
 
 
@@ -84,13 +84,18 @@ class Written:
 
 @dataclass(frozen=True)
 class Query:
-    """Documents of a collection, filtered, and ordered by one field."""
+    """Documents of a collection, filtered, and ordered by one field.
+
+    `in` takes a list of at most 30 values. `group`: of all collections of that name, wherever they
+    are; `collection` is then the bare name.
+    """
 
     collection: str
     where: tuple[Condition, ...] = ()
     order_by: str | None = None
     descending: bool = False
     limit: int | None = None
+    group: bool = False
 
 
 class Store(Protocol):
@@ -112,6 +117,10 @@ class Store(Protocol):
         ...
 
     async def find(self, query: Query) -> list[Document]: ...
+
+    async def count(self, query: Query) -> int:
+        """How many `find` would find, of all that was committed before the call."""
+        ...
 
 
 class Bus(Protocol):

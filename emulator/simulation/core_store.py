@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from emulator.embedded.firestore import model
+from emulator.embedded.firestore.aggregation import aggregate
 from emulator.embedded.firestore.database import Database
 from emulator.embedded.firestore.run_query import run_query
 from emulator.embedded.firestore.values import Timestamp
@@ -40,6 +41,7 @@ _OPERATORS = {
     "<=": model.Operator.LESS_THAN_OR_EQUAL,
     ">": model.Operator.GREATER_THAN,
     ">=": model.Operator.GREATER_THAN_OR_EQUAL,
+    "in": model.Operator.IN,
 }
 
 
@@ -76,6 +78,16 @@ class CoreStore:
         except Refusal as refusal:
             raise StoreUnavailableError(refusal.message) from refusal
         return [_document(found) for found in result.documents]
+
+    async def count(self, query: ports.Query) -> int:
+        counted = model.Aggregation("all", "count")
+        try:
+            found = aggregate(self._database, _query(query), [counted])
+        except Refusal as refusal:
+            raise StoreUnavailableError(refusal.message) from refusal
+        number = found["all"]
+        assert isinstance(number, int)
+        return number
 
 
 def _meaning(refusal: Refusal) -> SegueError:
@@ -170,6 +182,7 @@ def _query(query: ports.Query) -> model.Query:
     return model.Query(
         parent=parent,
         collection=collection,
+        descendants=query.group,
         where=model.Composite("and", filters) if filters else None,
         order_by=order,
         limit=query.limit,

@@ -14,8 +14,8 @@ from shared.delivery.steps import StepTask, run_step
 from shared.domain import ids
 from shared.domain.actions import action_of
 from shared.domain.expressions import fill
-from shared.domain.flow import ActionStep, CallStep
 from shared.domain.model import Json
+from shared.domain.step import ActionStep, CallStep
 from shared.errors import MessageInvalidError
 
 
@@ -26,7 +26,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
 
 async def act(task: StepTask, deps: Deps) -> Json:
     """The effect's result. Raises ActionInvalidError, ActionFailedError, EffectUnavailableError."""
-    step = task.scope.version.flow.steps[task.envelope.step]
+    step = task.scope.version.flow.declared(task.envelope.step)
     arguments = fill(step.arguments, task.variables)
     key = ids.effect_key(task.envelope.run.id, task.envelope.step)
     match step:

@@ -1,5 +1,7 @@
 """Records a dead letter, then fails the step and the run that it stopped.
 
+Where the flow says how the run goes on without the step, it does, and nothing is kept.
+
 Knows what the message says about itself, not how it came to fail.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.letters import keep, letter_of
+from shared.delivery.reroute import reroute
 from shared.delivery.telling import tell_letter
 
 
@@ -18,7 +21,6 @@ async def handle(received: Received, deps: Deps) -> Handled:
         {
             **(letter.envelope.labels() if letter.envelope else {}),
             "correlation_id": letter.record.correlation_id or letter.record.letter_id,
-            "dead_letter": letter.record.letter_id,
             **({"run_id": letter.record.run_id} if letter.record.run_id else {}),
             **({"flow": letter.record.flow} if letter.record.flow else {}),
             **({"step": letter.record.step} if letter.record.step else {}),
@@ -26,6 +28,10 @@ async def handle(received: Received, deps: Deps) -> Handled:
         from_stage=letter.record.stage,
         reason=letter.record.error.message,
     )
+    rerouted = await reroute(letter, deps, received.span_id)
+    if rerouted is not None:
+        return rerouted
+    received.describe({"dead_letter": letter.record.letter_id})
     await keep(letter, deps)
     tell_letter(deps, letter.record)
     return Handled("buried")

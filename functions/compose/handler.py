@@ -5,11 +5,12 @@ Has no effect and keeps nothing: repeating it sends the same message again.
 
 from __future__ import annotations
 
+from shared.delivery.closing import ending_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.scope import Scope, scope_of, variables_of
-from shared.delivery.steps import has_ended
+from shared.delivery.steps import may_have_ended
 from shared.domain.envelope import (
     INLINE_BYTES,
     Envelope,
@@ -36,13 +37,13 @@ async def handle(received: Received, deps: Deps) -> Handled:
     version = await deps.flows.pinned(envelope.run.flow, envelope.run.version)
     scope = scope_of(envelope, received.delivery.message, version, received.span_id)
     reach("decoded")
-    if envelope.run.is_overdue(deps.clock.now()) and await has_ended(deps, envelope):
+    if may_have_ended(deps, scope) and await ending_of(deps.store, envelope):
         return Handled("run-ended")
     pin = pin_of(version.prompt(envelope.step))
     received.describe(pin.labels())
     request = await _request(deps, scope, envelope)
     task = await _task(deps, pin, request)
-    message = scope.message(envelope.step, "generate", task, envelope.context)
+    message = scope.message(envelope.step, "generate", task, envelope.context, envelope.place)
     await deps.bus.publish("generate", [message])
     reach("emitted")
     return Handled("composed")
@@ -60,8 +61,8 @@ async def _task(deps: Deps, pin: PromptPin, request: ModelRequest) -> GenerateTa
 
 
 async def _request(deps: Deps, scope: Scope, envelope: Envelope) -> ModelRequest:
-    variables = await variables_of(deps.store, scope, envelope.context)
-    step = scope.version.flow.steps[envelope.step]
+    variables = await variables_of(deps.store, scope, envelope)
+    step = scope.version.flow.declared(envelope.step)
     prompt = scope.version.prompt(envelope.step)
     labels = {
         "segue-prompt": prompt.name,

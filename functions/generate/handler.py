@@ -51,7 +51,7 @@ async def _request(todo: GenerateTask, deps: Deps) -> ModelRequest:
 
 def _seconds(task: StepTask, deps: Deps) -> float:
     """How long the model may take; a step's own timeout is the protocol's to enforce."""
-    own = task.scope.version.flow.steps[task.envelope.step].timeout
+    own = task.scope.version.flow.declared(task.envelope.step).timeout
     budget = deps.stage.budget * _SHARE
     return budget if own is None or own > budget else own + 1
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
+from shared.delivery.ending import end_of_run
 from shared.delivery.handled import Handled, Received
-from shared.delivery.progress import end_of_run
 from shared.delivery.telling import tell_ended_run
 from shared.domain.records import Failure, RunRecord, RunStatus
 from shared.errors import ObjectsUnavailableError, RunTimeoutError, StaleError
@@ -18,6 +18,7 @@ from shared.ports import Delete, Document, Query
 
 TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
+_AT_ONCE = 400  # documents of one run, read and deleted together
 EXPIRING = ("runs", "events", "dead_letters", "blobs")
 _INSIDE = {"runs": ("steps", "joins")}
 
@@ -79,12 +80,11 @@ async def _delete(collection: str, document: Document, deps: Deps) -> int:
     """The document with what hangs below it; parents go last, so a crash leaves them findable."""
     if collection == "blobs":
         return await deps.blobs.delete(document)
-    inside = [
-        child
-        for name in _INSIDE.get(collection, ())
-        for child in await deps.store.find(Query(f"{document.path}/{name}"))
-    ]
-    paths = [*(child.path for child in inside), document.path]
-    for at in range(0, len(paths), 400):
-        await deps.store.commit([Delete(path) for path in paths[at : at + 400]])
-    return len(paths)
+    deleted = 0
+    for name in _INSIDE.get(collection, ()):
+        query = Query(f"{document.path}/{name}", limit=_AT_ONCE)
+        while inside := await deps.store.find(query):
+            await deps.store.commit([Delete(child.path) for child in inside])
+            deleted += len(inside)
+    await deps.store.commit([Delete(document.path)])
+    return deleted + 1

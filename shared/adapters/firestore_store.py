@@ -109,8 +109,16 @@ class FirestoreStore:
 
         return await self._read(read)
 
+    async def count(self, query: ports.Query) -> int:
+        async def read() -> int:
+            [[result]] = await self._query(query).count().get(retry=None, timeout=_ATTEMPT)
+            return int(result.value)
+
+        return await self._read(read)
+
     def _query(self, query: ports.Query) -> Any:
-        found: Any = self._client.collection(query.collection)
+        named = self._client.collection_group if query.group else self._client.collection
+        found: Any = named(query.collection)
         for field, operator, value in query.where:
             found = found.where(filter=FieldFilter(field, operator, value))
         if query.order_by is not None:

@@ -8,6 +8,7 @@ import typer
 
 from shared.cli import (
     commands_flows,
+    commands_graph,
     commands_letters,
     commands_local,
     commands_runs,
@@ -30,6 +31,7 @@ commands_runs.add_to(app)
 commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
+commands_graph.add_to(commands_flows.flows)
 commands_simulate.add_to(app)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
-from shared.domain.records import RunRecord, StepRecord, Usage, run_path
+from shared.domain.instances import Instance, instance_of
+from shared.domain.mapped import Mapped
+from shared.domain.records import RunRecord, StepRecord, Usage, run_path, step_path
 from shared.errors import NotFoundError, VersionMissingError
 from shared.ports import Query
 
 Report = dict[str, Any]
+_AT_ONCE = 200  # records read together
 
 
 async def report_of(run_id: str, deps: Deps) -> Report:
@@ -21,16 +25,19 @@ async def report_of(run_id: str, deps: Deps) -> Report:
     if found is None:
         raise NotFoundError(f"there is no run {run_id!r}")
     run = RunRecord.of(found.data)
-    documents = await deps.store.find(Query(f"{run_path(run_id)}/steps"))
-    records = {document.name: StepRecord.of(document.data) for document in documents}
-    steps = {name: step_report(records.get(name)) for name in await _order(run, records, deps)}
+    records = await _records(run, deps)
+    steps = {
+        name: step_report(record, items_of(name, records))
+        for name, record in records.items()
+        if instance_of(name).index is None
+    }
     return {
         **summary_of(run),
         "outputs": run.outputs,
         "error": run.error.model_dump() if run.error else None,
         "redrives": run.redrives,
         "steps": steps,
-        "totals": _totals(records.values()),
+        "totals": _totals(record for record in records.values() if record is not None),
     }
 
 
@@ -48,11 +55,11 @@ def summary_of(run: RunRecord) -> Report:
     }
 
 
-def step_report(record: StepRecord | None) -> Report:
-    """A step; one that nothing is recorded of is pending."""
+def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = ()) -> Report:
+    """A step with its `items`, where it is mapped; one that nothing is recorded of is pending."""
     if record is None:
         return {"status": StepStatus.PENDING.value, "attempts": 0, "output": None, "error": None}
-    usage = record.usage
+    usage = sum((item.usage for item in items if item), record.usage)
     return {
         "status": record.status.value,
         "attempts": len(record.attempts),
@@ -66,16 +73,56 @@ def step_report(record: StepRecord | None) -> Report:
         "cost_usd": usage.cost_usd,
         "llm_calls": usage.llm_calls,
         "ledger": [attempt.model_dump(mode="json") for attempt in record.attempts],
+        **({"handled": True} if record.handled else {}),
         **({"answers": record.answers} if record.answers else {}),
+        **(_map_report(record.mapped, items) if record.mapped else {}),
     }
 
 
-async def _order(run: RunRecord, records: dict[str, StepRecord], deps: Deps) -> list[str]:
+def _map_report(mapped: Mapped, items: Sequence[StepRecord | None]) -> Report:
+    """How many items are how far, then each of them in order."""
+    statuses = Counter((item.status if item else StepStatus.PENDING).value for item in items)
+    summary = {status.value: statuses[status.value] for status in StepStatus}
+    return {
+        "summary": {"size": mapped.size, **{name: n for name, n in summary.items() if n}},
+        "errors": [error.model_dump() for error in mapped.errors],
+        "items": [{"index": index, **step_report(item)} for index, item in enumerate(items)],
+    }
+
+
+def items_of(step: str, records: Mapping[str, StepRecord | None]) -> Sequence[StepRecord | None]:
+    """The records of a mapped step's items, in order; None where nothing is recorded yet."""
+    record = records.get(step)
+    size = record.mapped.size if record is not None and record.mapped is not None else 0
+    return [records.get(str(Instance(step, index))) for index in range(size)]
+
+
+async def _records(run: RunRecord, deps: Deps) -> dict[str, StepRecord | None]:
+    """By name: all steps in the flow's order, then the items of those that are mapped."""
     try:
         version = await deps.flows.pinned(run.flow, run.flow_version)
     except VersionMissingError:  # what is recorded can still be shown
-        return sorted(records)
-    return list(version.flow.steps)
+        found = await deps.store.find(Query(f"{run_path(run.run_id)}/steps"))
+        return {one.name: StepRecord.of(one.data) for one in found}
+    records = await _read(run, list(version.flow.steps), deps)
+    items = [
+        str(Instance(name, index))
+        for name, record in records.items()
+        if record is not None and record.mapped is not None
+        for index in range(record.mapped.size)
+    ]
+    return {**records, **await _read(run, items, deps)}
+
+
+async def _read(run: RunRecord, names: list[str], deps: Deps) -> dict[str, StepRecord | None]:
+    """A bounded number at a time: a map may have thousands of items."""
+    records: dict[str, StepRecord | None] = {}
+    for at in range(0, len(names), _AT_ONCE):
+        some = names[at : at + _AT_ONCE]
+        found = await deps.store.get_many([step_path(run.run_id, name) for name in some])
+        pairs = zip(some, found, strict=True)
+        records.update({name: StepRecord.of(one.data) if one else None for name, one in pairs})
+    return records
 
 
 def _totals(records: Iterable[StepRecord]) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,21 +29,44 @@ def steps_view(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in _STEP_COLUMNS:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name, step in report["steps"].items():
+    for name, step in _rows(report["steps"]):
         tokens = step.get("tokens") or {"input": 0, "output": 0}
         used = tokens["input"] + tokens["output"] > 0
         table.add_row(
             safe(name),
-            status(step["status"]),
+            status(step["status"]) if step["status"] else "",
             str(step["attempts"] or ""),
             _duration(step.get("started_at"), step.get("finished_at")),
             f"{tokens['input']}→{tokens['output']}" if used else "",
             money(step.get("cost_usd")) if used else "",
-            safe((step.get("prompt") or {}).get("name", "")),
+            safe((step.get("prompt") or {}).get("name", "") or _of_items(step)),
         )
     return table
 
 
+def _rows(steps: Mapping[str, Report]) -> Iterator[tuple[str, Report]]:
+    """Each step, and below a mapped one its first items, and all that did not just succeed."""
+    for name, step in steps.items():
+        yield name, step
+        items = step.get("items", ())
+        shown = [one for one in items if one["status"] not in {"succeeded", "pending"}]
+        if len(items) <= _ITEMS:
+            shown = list(items)
+        for item in shown[:_ITEMS]:
+            yield f"  {name}[{item['index']}]", item
+        if len(shown) < len(items):
+            left = len(items) - len(shown[:_ITEMS])
+            yield f"  … {left} more, with --json", {"status": "", "attempts": 0}
+
+
+def _of_items(step: Report) -> str:
+    """How far the items of a mapped step are."""
+    counts = step.get("summary", {})
+    parts = [f"{n} {name}" for name, n in counts.items() if name != "size"]
+    return f"{counts['size']} items: {', '.join(parts)}" if parts else ""
+
+
+_ITEMS = 10  # of a mapped step, shown in a table
 _STEP_COLUMNS = (
     ("step", "left"),
     ("status", "left"),

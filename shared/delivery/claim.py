@@ -12,6 +12,7 @@ from datetime import timedelta
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery, Envelope
+from shared.domain.instances import instance_of
 from shared.domain.records import Attempt, Failure, StepRecord, Usage, step_path
 from shared.errors import (
     AlreadyExistsError,
@@ -69,7 +70,7 @@ async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | F
 
 
 def _fresh(deps: Deps, envelope: Envelope, delivery: Delivery, owner: str) -> StepRecord:
-    now = deps.clock.now()
+    now, instance = deps.clock.now(), instance_of(envelope.step)
     return StepRecord(
         run_id=envelope.run.id,
         flow=envelope.run.flow,
@@ -82,6 +83,8 @@ def _fresh(deps: Deps, envelope: Envelope, delivery: Delivery, owner: str) -> St
         delivery_attempt=delivery.attempt,
         attempts=[Attempt(n=1, started_at=now)],
         started_at=now,
+        item_of=instance.step if instance.index is not None else None,
+        index=instance.index,
         expire_at=deps.expire_at(),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.delivery.scope import trace_of
 from shared.domain.envelope import Delivery
-from shared.domain.records import Usage
+from shared.domain.records import Failure, Usage
 from shared.ports import ModelCall
 
 
@@ -37,6 +37,10 @@ class Received:
 
 @dataclass(frozen=True)
 class Handled:
-    """The message is dealt with and can be acknowledged."""
+    """The message is dealt with and can be acknowledged.
+
+    `failure` is one that needs nobody: the flow provides for it, or the run has ended without it.
+    """
 
     outcome: str
+    failure: Failure | None = None

@@ -11,13 +11,14 @@ from datetime import datetime
 
 from shared.delivery.blobs import PIECE_BYTES
 from shared.delivery.deps import Deps
-from shared.delivery.progress import end_of_run
+from shared.delivery.ending import end_of_run
 from shared.delivery.scope import BLOB, FROM_STAGE, MESSAGE_ID, REASON, REASON_CODE
 from shared.delivery.telling import tell_ended_run
 from shared.domain import ids
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery, Envelope, Message, decode
 from shared.domain.events import count_in
+from shared.domain.instances import instance_of
 from shared.domain.records import (
     DeadLetterRecord,
     Failure,
@@ -202,7 +203,9 @@ async def _fail(record: DeadLetterRecord, run_id: str, step: str, deps: Deps) ->
         if run is not None and RunRecord.of(run.data).redrives > record.redrives:
             return  # redriven since: all that was under way has been sent again, with its count
         ends = _run_write(record, run, deps)
-        writes = [*_step_write(record, run_id, step, found, deps), *ends]
+        is_unfinished = found is None or not StepRecord.of(found.data).status.is_final
+        result = [failed_step(record, run_id, step, found, deps)] if is_unfinished else []
+        writes: list[Write] = [*result, *ends]
         if not writes:
             return
         with suppress(Conflict):
@@ -213,16 +216,22 @@ async def _fail(record: DeadLetterRecord, run_id: str, step: str, deps: Deps) ->
     raise StoreUnavailableError(f"run {run_id} keeps changing while it is being failed")
 
 
-def _step_write(
-    record: DeadLetterRecord, run_id: str, step: str, found: Document | None, deps: Deps
-) -> list[Write]:
+def failed_step(
+    record: DeadLetterRecord,
+    run_id: str,
+    step: str,
+    found: Document | None,
+    deps: Deps,
+    *,
+    handled: bool = False,
+) -> Write:
+    """The write that fails an unfinished step with the letter's reason, as it was `found`."""
     now = deps.clock.now()
-    failed = {"status": StepStatus.FAILED, "error": record.error, "finished_at": now}
     if found is not None:
-        if StepRecord.of(found.data).status.is_final:
-            return []
-        fields = StepRecord.fields_of({**failed, "owner": "", "lease_until": None})
-        return [Update(found.path, fields, found.revision)]
+        failed = {"status": StepStatus.FAILED, "error": record.error, "finished_at": now}
+        freed = {"owner": "", "lease_until": None, "handled": handled}
+        return Update(found.path, StepRecord.fields_of({**failed, **freed}), found.revision)
+    instance = instance_of(step)
     fresh = StepRecord(
         run_id=run_id,
         flow=record.flow or "",
@@ -230,10 +239,13 @@ def _step_write(
         stage=record.stage,
         status=StepStatus.FAILED,
         error=record.error,
+        handled=handled,
         finished_at=now,
+        item_of=instance.step if instance.index is not None else None,
+        index=instance.index,
         expire_at=record.expire_at,
     )
-    return [Create(step_path(run_id, step), fresh.document())]
+    return Create(step_path(run_id, step), fresh.document())
 
 
 def _run_write(record: DeadLetterRecord, run: Document | None, deps: Deps) -> list[Update]:

@@ -15,7 +15,7 @@ from typing import Any
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Received
-from shared.delivery.progress import Progress, arrivals_in
+from shared.delivery.progress import REPEATED, Progress
 from shared.delivery.scope import Scope, trace_of
 from shared.delivery.telling import tell_opened
 from shared.domain import chain, ids
@@ -144,7 +144,7 @@ class Opener:
         progress = Progress(self._deps, self._scope(opening, NOT_YET))
         document = self._record(opening).document()
         if plan.ends:
-            document |= progress.end(self._variables(opening), NOT_YET).data
+            document |= progress.end.write(self._variables(opening), NOT_YET).data
         return [Create(run_path(opening.run_id), document), *progress.writes(plan)]
 
     def _record(self, opening: Opening) -> RunRecord:
@@ -174,7 +174,7 @@ class Opener:
 
     async def _begin(self, opening: Opening, plan: Advance, written: Sequence[Written]) -> None:
         progress = Progress(self._deps, self._scope(opening, written[0].revision))
-        await progress.follow(plan, arrivals_in(plan, written), self._variables(opening))
+        await progress.follow(plan, written, self._variables(opening))
 
     async def _meet(self, opening: Opening, plan: Advance) -> None:
         """The run is there. Its opener's redelivery sends again, and so does a redrive, which opens
@@ -205,9 +205,7 @@ class Opener:
         pinned = replace(opening, version=version)
         plan = chain.start(version.flow, self._variables(pinned))
         scope = scope_of_run(run, found, version)
-        progress = Progress(self._deps, scope)
-        totals = await progress.stored_arrivals(plan)
-        await progress.follow(plan, totals, self._variables(pinned))
+        await Progress(self._deps, scope).follow(plan, REPEATED, self._variables(pinned))
 
     def _scope(self, opening: Opening, revision: str) -> Scope:
         pins = self._record(opening).pins(revision)

@@ -1,38 +1,36 @@
-"""How a run moves: one atomic commit for what a step did, then messages derived from it.
+"""How a run moves: what a commit must hold beside a step's result, and the messages that follow.
 
 Whoever repeats it after a crash, at any point, sends the same messages and changes nothing twice.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.delivery.deps import Deps
+from shared.delivery.ending import RunEnd
+from shared.delivery.maps import Maps
 from shared.delivery.scope import Scope, dead_letter, variables_at
-from shared.delivery.telling import tell_ended
 from shared.domain import chain
 from shared.domain.chain import Advance, Arrivals, StepStatus
 from shared.domain.envelope import Message
-from shared.domain.events import MAX_DATA_BYTES, MAX_DEPTH, is_shallow
-from shared.domain.expressions import fill, names
 from shared.domain.flow import END
-from shared.domain.records import (
-    Failure,
-    JoinRecord,
-    RunRecord,
-    RunStatus,
-    StepRecord,
-    join_path,
-    run_path,
-    step_path,
+from shared.domain.records import Failure, JoinRecord, StepRecord, join_path, step_path
+from shared.errors import (
+    ClaimBusyError,
+    Conflict,
+    ExpressionError,
+    MapInvalidError,
+    OutputTooLargeError,
+    SegueError,
 )
-from shared.errors import Conflict, ExpressionError, OutputTooLargeError, StaleError
 from shared.ports import Create, Document, Increment, Update, Write, Written
 
 Variables = Mapping[str, Any]
+_TRIES = 3
+REPEATED = None  # in place of the results of a commit that somebody made before
 
 
 class Progress:
@@ -42,6 +40,8 @@ class Progress:
         self._deps = deps
         self._scope = scope
         self._flow = scope.version.flow
+        self._maps = Maps(deps, scope)
+        self.end = RunEnd(deps, scope)
 
     # -- writes -----------------------------------------------------------------------------
 
@@ -71,45 +71,31 @@ class Progress:
             {"expire_at": self._deps.expire_at()},
         )
 
-    def end(self, variables: Variables, revision: str) -> Update:
-        """The write that ends the run with its outputs, if it is still at `revision`."""
-        try:
-            ending: dict[str, Any] = {
-                "status": RunStatus.SUCCEEDED,
-                "outputs": self._outputs(variables),
-            }
-        except (ExpressionError, OutputTooLargeError) as error:
-            ending = {"status": RunStatus.FAILED, "error": Failure.of(error)}
-        return end_of_run(self._deps, self._scope.run.id, revision, **ending)
-
-    def _outputs(self, variables: Variables) -> dict[str, Any]:
-        """The run's outputs; one that only fails because a step was skipped is null."""
-        outputs = {}
-        for name, template in self._flow.outputs.items():
-            try:
-                outputs[name] = fill(template, variables)
-            except ExpressionError as error:
-                if not self._refers_to_skipped(template, variables):
-                    raise ExpressionError(f"output {name!r}: {error.detail}") from error
-                outputs[name] = None
-        try:
-            require_fitting(outputs, "the run's outputs")
-        except (TypeError, ValueError) as error:
-            raise ExpressionError(f"the run's outputs are no JSON: {error}") from error
-        return outputs
-
-    def _refers_to_skipped(self, template: Any, variables: Variables) -> bool:
-        return any(name in self._flow.steps and name not in variables for name in names(template))
-
     # -- after the commit -------------------------------------------------------------------
 
-    async def follow(self, plan: Advance, totals: Mapping[str, Arrivals], known: Variables) -> None:
-        """Sends what the plan makes ready, and goes on where its arrivals complete a join."""
+    async def follow(
+        self, plan: Advance, written: Sequence[Written] | None, known: Variables
+    ) -> None:
+        """Sends what the plan makes ready, and goes on where its arrivals decide a join.
+
+        `written` are the results of the commit that took the plan; REPEATED where that was done
+        before: then the joins are decided on as they stand.
+        """
+        repeated = written is REPEATED
+        totals = await self._stored(plan) if written is REPEATED else arrivals_in(plan, written)
         await self._send(plan, known)
-        for join in plan.arrivals:
-            if totals[join].arrived >= self._flow.width(join):
+        for join, new in plan.arrivals.items():
+            if chain.is_decided(self._flow, join, totals[join], None if repeated else new):
                 variables = await variables_at(self._deps.store, self._scope, join, known)
                 await self._fire(join, totals[join], variables)
+
+    async def follow_to_end(
+        self, plan: Advance, written: Sequence[Written] | None, known: Variables
+    ) -> None:
+        """The same, and ends the run where the plan does and no commit has."""
+        await self.follow(plan, written, known)
+        if plan.ends:
+            await self.end.finish(await self.at_end(known))
 
     async def start_again(self, step: str, arrivals: Arrivals, variables: Variables) -> None:
         """Sends a step whose turn it is, or skips it, whatever is recorded of earlier attempts."""
@@ -117,62 +103,124 @@ class Progress:
         standing = await self._deps.store.get(step_path(self._scope.run.id, step))
         await self._take(plan, variables, standing)
 
+    async def at_end(self, known: Variables) -> Variables:
+        """The variables that the run's outputs see, where `known` are those of one branch.
+
+        Only where branches can be left behind may there be more than have come along.
+        """
+        if not self._flow.can_outrun:
+            return known
+        return await variables_at(self._deps.store, self._scope, END, known)
+
     async def _send(self, plan: Advance, variables: Variables) -> None:
         outgoing: dict[str, list[Message]] = defaultdict(list)
+        mapped = [step for step in plan.ready if self._flow.steps[step].foreach is not None]
         for step in plan.ready:
-            topic, message = self._scope.hand_over(step, variables)
-            outgoing[topic].append(message)
+            if step not in mapped:
+                topic, message = self._scope.hand_over(step, variables)
+                outgoing[topic].append(message)
         for step, reason in plan.refused.items():
-            stage, message = self._scope.hand_over(step, variables)
-            failure = Failure.of(ExpressionError(f"step {step!r}, {reason}"), step)
-            outgoing[f"{stage}-dead"].append(dead_letter(message, stage, failure))
+            topic, message = self._refusal(step, ExpressionError(reason), variables)
+            outgoing[topic].append(message)
         for topic, messages in outgoing.items():
             await self._deps.bus.publish(topic, messages)
+        for step in mapped:
+            await self._open_map(step, variables)
+
+    def _refusal(self, step: str, error: SegueError, variables: Variables) -> tuple[str, Message]:
+        """(topic, message) that buries a step that cannot even be started."""
+        stage, message = self._scope.hand_over(step, variables)
+        told = type(error)(f"step {step!r}, {error.detail}")
+        return f"{stage}-dead", dead_letter(message, stage, Failure.of(told, step))
+
+    # -- maps -------------------------------------------------------------------------------
+
+    async def _open_map(self, step: str, variables: Variables) -> None:
+        """Records what the step runs over and sends the first items; again, where that is done."""
+        try:
+            values = self._maps.items(step, variables)
+        except (ExpressionError, MapInvalidError, OutputTooLargeError) as error:
+            error.detail = f"`foreach`: {error.detail}"
+            topic, message = self._refusal(step, error, variables)
+            await self._deps.bus.publish(topic, [message])
+            return
+        record = self._maps.record(step, values)
+        path = step_path(self._scope.run.id, step)
+        begin: Write = Create(path, record.document())
+        for _ in range(_TRIES):
+            done = await self._begin_map(record, begin, variables)
+            standing = None if done else await self._deps.store.get(path)
+            if standing is None:
+                return
+            found = StepRecord.of(standing.data)
+            if found.status.is_final or found.mapped is not None:
+                await self._open_map_again(found, variables)
+                return
+            # It could not begin at first, and is tried again after a redrive.
+            fresh = {**record.document(), "attempts": standing.data["attempts"]}
+            begin = Update(path, fresh, standing.revision)
+        raise ClaimBusyError(f"step {step} of run {self._scope.run.id}")
+
+    async def _begin_map(self, record: StepRecord, begin: Write, variables: Variables) -> bool:
+        """False where the step has a record already."""
+        assert record.mapped is not None
+        if record.status is StepStatus.SUCCEEDED:  # of no items
+            plan, known = self._after(record, variables)
+            writes = [begin, *self.writes(plan)]
+        else:
+            plan, known, writes = None, variables, [begin]
+        try:
+            written = await self._deps.store.commit(writes)
+        except Conflict:
+            return False
+        if plan is None:
+            await self._maps.send_first(record.step, record.mapped, variables)
+        else:
+            await self.follow_to_end(plan, written, known)
+        return True
+
+    async def _open_map_again(self, record: StepRecord, variables: Variables) -> None:
+        if not record.status.is_final:
+            assert record.mapped is not None
+            if record.status is StepStatus.RUNNING:  # else a redrive is about to continue it
+                await self._maps.send_first(record.step, record.mapped, variables)
+        elif record.status is not StepStatus.FAILED or record.handled:
+            plan, known = self._after(record, variables)
+            await self.follow_to_end(plan, REPEATED, known)
+
+    def _after(self, record: StepRecord, variables: Variables) -> tuple[Advance, Variables]:
+        known = dict(variables)
+        if record.status is StepStatus.SUCCEEDED:
+            known[record.step] = record.output
+        return chain.advance(self._flow, record.step, record.status, known), known
+
+    # -- joins ------------------------------------------------------------------------------
 
     async def _fire(self, join: str, total: Arrivals, variables: Variables) -> None:
         if join == END:
-            await self.finish(variables)
+            await self.end.finish(variables)
             return
         await self._take(chain.fire(self._flow, join, total, variables), variables)
 
     async def _take(
         self, plan: Advance, variables: Variables, standing: Document | None = None
     ) -> None:
-        writes = [_over(standing, write) for write in self.writes(plan)]
-        totals: Mapping[str, Arrivals] = {}
-        if writes:  # the join was skipped: record that and what follows from it
-            totals = await self._commit_once(plan, writes)
-        await self.follow(plan, totals, variables)
-        if plan.ends:
-            await self.finish(variables)
-
-    async def _commit_once(self, plan: Advance, writes: Sequence[Write]) -> Mapping[str, Arrivals]:
-        try:
-            return arrivals_in(plan, await self._deps.store.commit(writes))
-        except Conflict:  # an earlier delivery committed this, or the run has ended since
-            return await self.stored_arrivals(plan)
-
-    async def finish(self, variables: Variables) -> None:
-        """Ends the run with its outputs, and tells, unless it has ended already."""
-        revision: str | None = self._scope.run.revision
-        while revision is not None:
-            end = self.end(variables, revision)
+        written: Sequence[Written] | None = []
+        if plan.skipped:  # the step itself and what lies behind it: that is recorded first
+            writes = [_over(standing, write) for write in self.writes(plan)]
             try:
-                await self._deps.store.commit([end])
-            except StaleError:
-                revision = await self.open_revision()
-            else:
-                tell_ended(self._deps, self._scope.run, self._scope.trace.trace_id, end.data)
-                return
+                written = await self._deps.store.commit(writes)
+            except Conflict:
+                if not await self._is_skipped(plan.skipped[0]):
+                    return  # where branches race, another delivery saw more, or less, and let it go
+                written = REPEATED
+        await self.follow_to_end(plan, written, variables)
 
-    async def open_revision(self) -> str | None:
-        """The run's revision while it goes on; None once it has ended."""
-        found = await self._deps.store.get(run_path(self._scope.run.id))
-        if found is None or RunRecord.of(found.data).status.is_final:
-            return None
-        return found.revision
+    async def _is_skipped(self, step: str) -> bool:
+        found = await self._deps.store.get(step_path(self._scope.run.id, step))
+        return found is not None and StepRecord.of(found.data).status is StepStatus.SKIPPED
 
-    async def stored_arrivals(self, plan: Advance) -> Mapping[str, Arrivals]:
+    async def _stored(self, plan: Advance) -> Mapping[str, Arrivals]:
         """The joins' counts as they stand: what a redelivery decides on."""
         joins = list(plan.arrivals)
         paths = [join_path(self._scope.run.id, join) for join in joins]
@@ -191,15 +239,6 @@ def _over(standing: Document | None, write: Write) -> Write:
     return Update(write.path, changed, standing.revision)
 
 
-def require_fitting(value: Any, what: str) -> None:
-    """Raises OutputTooLargeError where a JSON value does not fit into a record."""
-    size = len(json.dumps(value, ensure_ascii=False).encode())
-    if size > MAX_DATA_BYTES:
-        raise OutputTooLargeError(f"{what}: {size:,} bytes; the limit is {MAX_DATA_BYTES:,}")
-    if not is_shallow(value):
-        raise OutputTooLargeError(f"{what}: nested more than {MAX_DEPTH} deep")
-
-
 def _counts(document: Document | None) -> tuple[int, int]:
     record = JoinRecord.of(document.data) if document else JoinRecord()
     return record.arrived, record.succeeded
@@ -212,16 +251,3 @@ def arrivals_in(plan: Advance, written: Sequence[Written]) -> Mapping[str, Arriv
         join: Arrivals(counters["arrived"], counters["succeeded"])
         for join, counters in zip(plan.arrivals, counted, strict=True)
     }
-
-
-def end_of_run(deps: Deps, run_id: str, revision: str, **fields: Any) -> Update:
-    """The write that ends a run that is still at `revision`."""
-    update = {
-        "finished_at": deps.clock.now(),
-        "deadline": None,
-        "outputs": None,
-        "error": None,
-        **fields,
-    }
-    changed = RunRecord.fields_of(update)
-    return Update(run_path(run_id), changed, revision)

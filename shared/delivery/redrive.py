@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.delivery.deps import Deps
+from shared.delivery.items import Items
 from shared.delivery.opening import scope_of_run
 from shared.delivery.progress import Progress
 from shared.delivery.scope import variables_at
+from shared.delivery.settling import Settler
 from shared.domain import chain
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Message
 from shared.domain.events import REDRIVE
 from shared.domain.flow import END
+from shared.domain.instances import instance_of
 from shared.domain.records import (
     DeadLetterRecord,
     LetterStatus,
@@ -27,6 +31,7 @@ from shared.domain.records import (
     StepRecord,
     dead_letter_path,
     run_path,
+    step_path,
 )
 from shared.domain.version import FlowVersion
 from shared.errors import NotFoundError, RedriveRefusedError, VersionMissingError
@@ -124,11 +129,22 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, t
     run = RunRecord.of(found.data)
     if run.status not in {RunStatus.FAILED, RunStatus.RUNNING}:
         raise RedriveRefusedError(f"run {run_id} has {run.status}; only a failed run can go on")
-    steps = await deps.store.find(Query(f"{run_path(run_id)}/steps"))
+    steps = await _steps(run, deps)
     version = await _version(run, steps, deps, repin=repin)
     reopened = await _reopen(found, run, version, steps, deps)
     statuses = {step.name: _status_now(step) for step in steps}
     return run.redrives + 1, await _send_frontier(reopened, version, statuses, deps)
+
+
+async def _steps(run: RunRecord, deps: Deps) -> list[Document]:
+    """What is recorded of the run's steps; of mapped ones, as wholes."""
+    try:
+        version = await deps.flows.pinned(run.flow, run.flow_version)
+    except VersionMissingError:
+        found = await deps.store.find(Query(f"{run_path(run.run_id)}/steps"))
+        return [step for step in found if instance_of(step.name).index is None]
+    paths = [step_path(run.run_id, name) for name in version.flow.steps]
+    return [step for step in await deps.store.get_many(paths) if step is not None]
 
 
 async def _version(
@@ -157,8 +173,13 @@ async def _fits(today: FlowVersion, run: RunRecord, steps: list[Document], deps:
     return _shape(before) == _shape(today)
 
 
-def _shape(version: FlowVersion) -> Mapping[str, frozenset[str]]:
-    return {name: frozenset(step.needs) for name, step in version.flow.steps.items()}
+def _shape(version: FlowVersion) -> Mapping[str, Any]:
+    """What must be the same for records of one version to be read by another's graph."""
+    flow = version.flow
+    return {
+        name: (frozenset(flow.incoming[name]), step.quorum, step.finish, step.foreach is None)
+        for name, step in flow.steps.items()
+    }
 
 
 async def _reopen(
@@ -178,7 +199,7 @@ async def _reopen(
     writes.extend(
         Update(step.path, StepRecord.fields_of(pending), step.revision)
         for step in steps
-        if StepRecord.of(step.data).status is StepStatus.FAILED
+        if _stopped_the_run(step)
     )
     written = await deps.store.commit(writes)
     data = {**found.data, **RunRecord.fields_of(changed)}
@@ -190,9 +211,14 @@ def _deadline(version: FlowVersion, deps: Deps) -> datetime | None:
     return deps.clock.now() + timedelta(seconds=timeout) if timeout else None
 
 
+def _stopped_the_run(step: Document) -> bool:
+    record = StepRecord.of(step.data)
+    return record.status is StepStatus.FAILED and not record.handled
+
+
 def _status_now(step: Document) -> StepStatus:
     status = StepRecord.of(step.data).status
-    return StepStatus.PENDING if status is StepStatus.FAILED else status
+    return StepStatus.PENDING if _stopped_the_run(step) else status
 
 
 async def _send_frontier(
@@ -206,11 +232,24 @@ async def _send_frontier(
     run = RunRecord.of(found.data)
     scope = scope_of_run(run, found, version)
     progress = Progress(deps, scope)
+    if chain.is_over(version.flow, statuses):
+        await progress.end.finish(await variables_at(deps.store, scope, END, {}))
+        return ()
     ready = chain.frontier(version.flow, statuses)
     for step in ready:
         variables = await variables_at(deps.store, scope, step, {})
+        if (standing := await _begun_map(version, run.run_id, step, deps)) is not None:
+            items = Items(deps, scope, Settler(deps, scope))
+            await items.continue_map(standing, variables)
+            continue
         arrivals = chain.arrivals_at(version.flow, step, statuses)
         await progress.start_again(step, arrivals, variables)
-    if not ready and set(statuses) == set(version.flow.steps):
-        await progress.finish(await variables_at(deps.store, scope, END, {}))
     return ready
+
+
+async def _begun_map(version: FlowVersion, run_id: str, step: str, deps: Deps) -> Document | None:
+    """The record of a mapped step whose items are known."""
+    if version.flow.steps[step].foreach is None:
+        return None
+    found = await deps.store.get(step_path(run_id, step))
+    return found if found is not None and StepRecord.of(found.data).mapped is not None else None

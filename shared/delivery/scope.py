@@ -17,11 +17,13 @@ from shared.domain.envelope import (
     Context,
     Envelope,
     Message,
+    Place,
     RunPins,
     Task,
     context_of,
 )
 from shared.domain.events import extensions
+from shared.domain.instances import instance_of
 from shared.domain.records import EventRecord, Failure, StepRecord, event_path, step_path
 from shared.domain.trace import TraceContext, parse_traceparent
 from shared.domain.version import FlowVersion
@@ -48,14 +50,18 @@ class Scope:
     extensions: Mapping[str, str]
     cause: str
 
-    def hand_over(self, step: str, variables: Mapping[str, Any]) -> tuple[str, Message]:
-        """(topic, message) that starts a step."""
+    def hand_over(
+        self, step: str, variables: Mapping[str, Any], place: Place | None = None
+    ) -> tuple[str, Message]:
+        """(topic, message) that starts a step, or with a `place` an item of one."""
         stage = self.version.flow.stage(step)
         task: Task = ComposeTask() if stage == "compose" else ActTask()
-        return stage, self.message(step, stage, task, self._context(step, variables))
+        return stage, self.message(step, stage, task, self._context(step, variables), place)
 
-    def message(self, step: str, stage: str, task: Task, context: Context) -> Message:
-        """The message that hands a step to a stage."""
+    def message(
+        self, step: str, stage: str, task: Task, context: Context, place: Place | None = None
+    ) -> Message:
+        """The message that hands a step, or an item of one, to a stage."""
         envelope = Envelope(
             id=ids.message_id(self.run.id, step, stage),
             cause=self.cause,
@@ -63,6 +69,7 @@ class Scope:
             step=step,
             context=context,
             task=task,
+            place=place,
         )
         attributes = {
             **self.extensions,
@@ -77,7 +84,12 @@ class Scope:
         return Message(envelope.encode(), attributes)
 
     def _context(self, step: str, variables: Mapping[str, Any]) -> Context:
-        wanted = self.version.wanted(step) - {"run"}  # the pins tell that
+        instance = instance_of(step)
+        if instance.index is None:
+            wanted = self.version.wanted(step)
+        else:
+            wanted = self.version.wanted_by_items(instance.step)
+        wanted -= {"run"}  # the pins tell that
         return context_of({name: value for name, value in variables.items() if name in wanted})
 
     def run_variables(self) -> dict[str, str]:
@@ -128,10 +140,25 @@ def _fitting(text: str) -> str:
     return raw[: _MAX_ATTRIBUTE - len(_MORE.encode())].decode(errors="ignore") + _MORE
 
 
-async def variables_of(store: Store, scope: Scope, context: Context) -> dict[str, Any]:
+async def variables_of(store: Store, scope: Scope, envelope: Envelope) -> dict[str, Any]:
     """The variables a step sees: what rode along, and what is stored, read once."""
-    loaded = await load(store, scope.run, context.stored)
+    context, instance = envelope.context, instance_of(envelope.step)
+    stored = set(context.stored)
+    loaded = {}
+    if instance.index is not None and "item" in stored:
+        stored.remove("item")
+        loaded["item"] = await _stored_item(store, scope.run, instance.step, instance.index)
+    loaded |= await load(store, scope.run, stored)
     return {**context.inline, **loaded, "run": scope.run_variables()}
+
+
+async def _stored_item(store: Store, run: RunPins, step: str, index: int) -> Any:
+    """An item that was too large to ride along."""
+    found = await store.get(step_path(run.id, step))
+    mapped = StepRecord.of(found.data).mapped if found else None
+    if mapped is None or mapped.values is None:
+        raise PayloadMissingError(f"item {index} of step {step!r}")
+    return mapped.values[index]
 
 
 async def load(store: Store, run: RunPins, names: Iterable[str]) -> dict[str, Any]:

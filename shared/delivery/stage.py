@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from shared.delivery.closing import RecordedFailure
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.push import delivery_of
 from shared.delivery.scope import BLOB, MESSAGE_ID, dead_letter
-from shared.delivery.steps import RecordedFailure
 from shared.domain import ids
 from shared.domain.envelope import Message
 from shared.domain.origin import Origin, in_hand
@@ -76,7 +76,7 @@ async def receive(
 async def _verdict(received: Received, deps: Deps, handle: Handle) -> _Verdict:
     try:
         handled = await _within_budget(received, deps, handle)
-        return _Verdict("ack", handled.outcome)
+        return _Verdict("ack", handled.outcome, handled.failure)
     except (Transient, Conflict) as error:  # a lost race is decided anew on redelivery
         return _Verdict("nack", "retry", Failure.of(error))
     except Permanent as error:

@@ -7,43 +7,34 @@ what is recorded. Whatever is raised here, `shared.delivery.stage` turns into ac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from shared.delivery.claim import Claim, Finished, claim, close_attempt, release
+from shared.delivery.closing import Closing, End, ending_of, require_not_failed
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
+from shared.delivery.ending import require_fitting
 from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Outcome, Spent
-from shared.delivery.progress import Progress, arrivals_in, end_of_run, require_fitting
 from shared.delivery.scope import Scope, scope_of, variables_of
-from shared.delivery.telling import tell_ended
-from shared.domain import chain
-from shared.domain.chain import Advance, StepStatus
+from shared.delivery.settling import Standing
+from shared.domain.chain import StepStatus
 from shared.domain.envelope import Envelope, decode
 from shared.domain.model import Json
-from shared.domain.records import (
-    Failure,
-    RunRecord,
-    RunStatus,
-    StepRecord,
-    run_path,
-    step_path,
-)
+from shared.domain.records import Failure, RunStatus, StepRecord, step_path
 from shared.errors import (
     ClaimLostError,
-    Conflict,
+    MessageInvalidError,
     OutputTooLargeError,
     RecordTooLargeError,
     SegueError,
     StageBudgetError,
-    StepFailedError,
     StepTimeoutError,
     Transient,
 )
-from shared.ports import Update, Write, Written
+from shared.ports import Update
 
 
 @dataclass(frozen=True)
@@ -57,15 +48,13 @@ class StepTask:
 
 
 Work = Callable[[StepTask, Deps], Awaitable[Json]]
-Ending = Callable[[str], Update]
-_TRIES = 4  # a lost answer, a reopened run and a race at once still get through
 
 
 async def run_step(received: Received, deps: Deps, work: Work, *, check_run: bool) -> Handled:
     """Carries a step from its message to its recorded result and the messages that follow.
 
-    With `check_run`, and always past the run's deadline, a step of a run that has ended is not
-    started: one more read, no effect.
+    With `check_run`, past the run's deadline, and where branches can be left behind, a step of a
+    run that has ended is not started: one more read, no effect.
     Raises Transient to have the message redelivered, Permanent to have it buried.
     """
     envelope = decode(received.delivery.message)
@@ -73,10 +62,14 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     version = await deps.flows.pinned(envelope.run.flow, envelope.run.version)
     scope = scope_of(envelope, received.delivery.message, version, received.span_id)
     reach("decoded")
-    overdue = envelope.run.is_overdue(deps.clock.now())
-    if (check_run or overdue) and await has_ended(deps, envelope):
-        await _require_not_failed(deps, envelope)
+    if (check_run or may_have_ended(deps, scope)) and (
+        ended := await ending_of(deps.store, envelope)
+    ):
+        if ended is RunStatus.FAILED:
+            await require_not_failed(deps.store, envelope)
         return Handled("run-ended")
+    if version.flow.declared(envelope.step).foreach is not None and envelope.place is None:
+        raise MessageInvalidError(f"step {envelope.step!r} is mapped, and this is no item of it")
     held = await claim(deps, envelope, received.delivery)
     step = _Step(deps, scope, envelope, received)
     if isinstance(held, Finished):
@@ -85,18 +78,9 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     return await step.carry_out(held, work)
 
 
-async def has_ended(deps: Deps, envelope: Envelope) -> bool:
-    """Whether the message's run has ended, by its record."""
-    found = await deps.store.get(run_path(envelope.run.id))
-    return found is not None and RunRecord.of(found.data).status.is_final
-
-
-async def _require_not_failed(deps: Deps, envelope: Envelope) -> None:
-    """The failure that ended the run may not have been buried yet: it is raised once more."""
-    found = await deps.store.get(step_path(envelope.run.id, envelope.step))
-    record = StepRecord.of(found.data) if found else None
-    if record is not None and record.error is not None:
-        raise RecordedFailure(record.error)
+def may_have_ended(deps: Deps, scope: Scope) -> bool:
+    """Whether it is worth a read to find out that the run goes on without this step."""
+    return scope.version.flow.can_outrun or scope.run.is_overdue(deps.clock.now())
 
 
 class _Step:
@@ -107,14 +91,15 @@ class _Step:
         self._scope = scope
         self._envelope = envelope
         self._received = received
-        self._progress = Progress(deps, scope)
+        self._declared = scope.version.flow.declared(envelope.step)
+        self._closing = Closing(deps, scope, envelope)
         self._spent = Spent()
 
     async def carry_out(self, held: Claim, work: Work) -> Handled:
-        variables: dict[str, Any] = {}
+        variables: dict[str, Any] = dict(self._envelope.context.inline)
         self._received.calls = self._spent.calls
         try:
-            variables = await variables_of(self._deps.store, self._scope, self._envelope.context)
+            variables = await variables_of(self._deps.store, self._scope, self._envelope)
             outcome = self._spent.succeeded(await self._worked(variables, work))
         except SegueError as error:
             outcome = self._spent.failed(error)
@@ -126,13 +111,12 @@ class _Step:
             await release(self._deps, held, outcome.error, outcome.usage)
             raise outcome.error
         if outcome.error is not None:
-            await self._fail(held, outcome)
-            raise outcome.error
+            return await self._close(held, StepStatus.FAILED, outcome, variables)
         return await self._succeed(held, outcome, variables)
 
     async def _worked(self, variables: dict[str, Any], work: Work) -> Json:
         """The output, within min(step timeout, stage budget)."""
-        own = self._scope.version.flow.steps[self._envelope.step].timeout
+        own = self._declared.timeout
         budget = self._deps.stage.budget
         limit = min(own or budget, budget)
         try:
@@ -146,96 +130,44 @@ class _Step:
                 raise StepTimeoutError(f"step {self._envelope.step!r}: {own:g} s") from error
             raise StageBudgetError(f"step {self._envelope.step!r}: {budget:g} s") from error
 
-    # -- success ----------------------------------------------------------------------------
-
     async def _succeed(self, held: Claim, outcome: Outcome, variables: dict[str, Any]) -> Handled:
         known = {**variables, self._envelope.step: outcome.output}
-        plan = chain.advance(
-            self._scope.version.flow, self._envelope.step, StepStatus.SUCCEEDED, known
-        )
-        writes = [
-            self._result(held, StepStatus.SUCCEEDED, outcome),
-            *self._progress.writes(plan),
-        ]
         try:
-            written = await self._commit(held, writes, self._ending(plan, known))
+            return await self._close(held, StepStatus.SUCCEEDED, outcome, known)
         except RecordTooLargeError as error:
-            await self._fail(held, replace(outcome, output=None, error=error))
-            raise
-        if isinstance(written, StepRecord):  # our own commit, whose answer was lost
-            return await self.resume(written)
-        reach("committed")
-        await self._progress.follow(plan, arrivals_in(plan, written), known)
-        reach("emitted")
-        return Handled("succeeded")
+            failed = replace(outcome, output=None, error=error)
+            return await self._close(held, StepStatus.FAILED, failed, variables)
 
-    def _ending(self, plan: Advance, known: dict[str, Any]) -> Ending | None:
-        return partial(self._progress.end, known) if plan.ends else None
+    async def _close(
+        self, held: Claim, status: StepStatus, outcome: Outcome, known: dict[str, Any]
+    ) -> Handled:
+        """Records the end and all that follows. Raises what the run has ended with."""
+        failure = Failure.of(outcome.error, self._envelope.step) if outcome.error else None
+        result = self._result(held, status, outcome, failure)
+        end = End(status, result, known, failure)
+        recorded = await self._closing.close(end, self._standing(held))
+        if recorded is not None:  # our own commit, whose answer was lost
+            return await self.resume(recorded)
+        return Handled("succeeded") if failure is None else Handled("survived", failure)
 
-    async def _commit(
-        self, held: Claim, writes: Sequence[Write], ending: Ending | None
-    ) -> list[Written] | StepRecord:
-        """Commits the writes and, while the run goes on, its end, which it tells.
+    def _standing(self, held: Claim) -> Standing:
+        async def standing() -> StepRecord | None:
+            found = await self._deps.store.get(self._path)
+            record = StepRecord.of(found.data) if found else None
+            if record is None or record.owner != held.record.owner:
+                raise ClaimLostError(f"step {self._envelope.step} of run {self._scope.run.id}")
+            return record if record.status.is_final else None
 
-        Returns the step's record where an earlier try of ours had been committed after all.
-        Raises ClaimLostError where the step is another's by now.
-        """
-        revision: str | None = self._scope.run.revision
-        for _ in range(_TRIES):
-            end = [ending(revision)] if ending is not None and revision is not None else []
-            try:
-                written = await self._deps.store.commit([*writes, *end])
-            except Conflict:
-                record = await self._finished_by_us(held)
-                if record is not None:
-                    self._tell(end)
-                    return record
-                revision = await self._progress.open_revision()
-            else:
-                self._tell(end)
-                return written
-        raise ClaimLostError(f"step {self._envelope.step} of run {self._scope.run.id}")
-
-    def _tell(self, end: list[Update]) -> None:
-        for write in end:
-            tell_ended(self._deps, self._scope.run, self._scope.trace.trace_id, write.data)
-
-    async def _finished_by_us(self, held: Claim) -> StepRecord | None:
-        """None while the step is claimed by us and unfinished. Raises ClaimLostError."""
-        found = await self._deps.store.get(self._path)
-        record = StepRecord.of(found.data) if found else None
-        if record is None or record.owner != held.record.owner:
-            raise ClaimLostError(f"step {self._envelope.step} of run {self._scope.run.id}")
-        return record if record.status.is_final else None
+        return standing
 
     async def resume(self, record: StepRecord) -> Handled:
         """Sends again what follows from a finished step; harmless where it was sent before."""
-        if record.status is StepStatus.FAILED:
-            assert record.error is not None
-            raise RecordedFailure(record.error)
-        run = await self._deps.store.get(run_path(self._scope.run.id))
-        if run is None or RunRecord.of(run.data).status.is_final:
-            return Handled("run-ended")
-        variables = await variables_of(self._deps.store, self._scope, self._envelope.context)
-        known = {**variables, self._envelope.step: record.output}
-        plan = chain.advance(self._scope.version.flow, self._envelope.step, record.status, known)
-        await self._progress.follow(plan, await self._progress.stored_arrivals(plan), known)
-        return Handled("repeated")
 
-    # -- failure ----------------------------------------------------------------------------
+        async def variables() -> dict[str, Any]:
+            return await variables_of(self._deps.store, self._scope, self._envelope)
 
-    async def _fail(self, held: Claim, outcome: Outcome) -> None:
-        """Records the step's failure and ends the run with it."""
-        assert outcome.error is not None
-        failure = Failure.of(outcome.error, self._envelope.step)
-        ending = partial(
-            end_of_run,
-            self._deps,
-            self._scope.run.id,
-            status=RunStatus.FAILED,
-            error=failure,
-        )
-        await self._commit(held, [self._result(held, StepStatus.FAILED, outcome)], ending)
+        went_on = await self._closing.resume(record, variables)
+        return Handled("repeated" if went_on else "run-ended")
 
     # -- the step's own write ---------------------------------------------------------------
 
@@ -243,8 +175,9 @@ class _Step:
     def _path(self) -> str:
         return step_path(self._scope.run.id, self._envelope.step)
 
-    def _result(self, held: Claim, status: StepStatus, outcome: Outcome) -> Update:
-        failure = Failure.of(outcome.error, self._envelope.step) if outcome.error else None
+    def _result(
+        self, held: Claim, status: StepStatus, outcome: Outcome, failure: Failure | None
+    ) -> Update:
         attempts = close_attempt(held, status.value, failure, outcome.usage, self._deps)
         fields = {
             "status": status,
@@ -252,27 +185,13 @@ class _Step:
             "finished_at": self._deps.clock.now(),
             "output": outcome.output,
             "error": failure,
+            "handled": failure is not None and self._closing.survives,
             "attempts": attempts,
             "answers": list(outcome.answers),
             "prompt": outcome.prompt,
             "model": outcome.model,
         }
         return Update(self._path, StepRecord.fields_of(fields), held.revision)
-
-
-class RecordedFailure(StepFailedError):
-    """The step has failed for good; its record says why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-    @property
-    def code(self) -> str:
-        return self.failure.code
-
-    def __str__(self) -> str:
-        return self.failure.message
 
 
 def _fitting(outcome: Outcome) -> Outcome:

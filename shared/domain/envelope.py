@@ -125,8 +125,18 @@ class ActTask(Wire):
 Task = Annotated[ComposeTask | GenerateTask | ActTask, Field(discriminator="kind")]
 
 
+class Place(Wire):
+    """Where an item stands: of how many, and which one is sent when it has ended."""
+
+    size: int
+    next: int | None = None
+
+
 class Envelope(Wire):
-    """A step handed to a stage. `id` is derived: sent twice, it is the same message."""
+    """A step handed to a stage, or an item of one: then `step` is its name, e.g. `draft[17]`.
+
+    `id` is derived: sent twice, it is the same message.
+    """
 
     v: Literal[1] = 1
     id: str
@@ -135,6 +145,7 @@ class Envelope(Wire):
     step: str
     context: Context = Context()
     task: Task
+    place: Place | None = None  # of an item
 
     def encode(self) -> bytes:
         return self.model_dump_json().encode()

@@ -7,95 +7,36 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
+from shared.domain.instances import LOOP, instance_of
 from shared.domain.model import Declared, Json
 from shared.domain.schedules import DUE, FLOW_NAME, Schedule
+from shared.domain.step import STAGE_OF, AnyStep, Step, only_one_of
 
 END = "$end"  # the implicit join that all leaves of a flow feed
 RESERVED = frozenset({"event", "run", "loop", "self", "true", "false", "none", "not", "and", "or"})
 _STEP_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+@dataclass(frozen=True)
+class Edge:
+    """`target` hears of the end of `source`: a success counts, or a failure the flow provides for.
 
+    The other ends reach it all the same, as a branch that did not succeed.
+    """
 
-Needs = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_one_or_many),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-
-
-class Step(Declared):
-    """What every kind of step can say."""
-
-    kind: ClassVar[str]
-
-    needs: Needs = Field((), description="Steps that must have finished before this one starts.")
-    when: str | None = Field(None, description="Expression; the step is skipped where it is false.")
-    timeout: Seconds | None = Field(None, description="The step fails when it works longer.")
-    arguments: dict[str, Json] = Field(
-        default_factory=dict,
-        alias="with",
-        description="Values or templates that the prompt, action or function gets.",
-    )
-
-
-class PromptStep(Step):
-    """Asks a model with a prompt from `prompts/templates`."""
-
-    kind: ClassVar[str] = "prompt"
-    prompt: str = Field(description="Name of a prompt, e.g. support/classify.")
-
-
-class ActionStep(Step):
-    """Has an effect outside: Slack, e-mail, HTTP, Firestore, an event, a log line."""
-
-    kind: ClassVar[str] = "action"
-    action: str = Field(description="Name of an action, e.g. email.send.")
-
-
-class CallStep(Step):
-    """Calls a registered Python function with typed arguments."""
-
-    kind: ClassVar[str] = "call"
-    call: str = Field(description="Name of a registered function, e.g. crm.find_customer.")
-
-
-KINDS = ("prompt", "action", "call")
-STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
-
-
-def _only_one_of(kinds: tuple[str, ...]) -> Callable[[Any], str | None]:
-    """Tells by its keys what a value is; None where that is none of `kinds`, or several."""
-
-    def kind_of(value: Any) -> str | None:
-        keys = value if isinstance(value, Mapping) else getattr(value, "model_fields_set", ())
-        present = [kind for kind in kinds if kind in keys]
-        return present[0] if len(present) == 1 else None
-
-    return kind_of
-
-
-AnyStep = Annotated[
-    Annotated[PromptStep, Tag("prompt")]
-    | Annotated[ActionStep, Tag("action")]
-    | Annotated[CallStep, Tag("call")],
-    Discriminator(
-        _only_one_of(KINDS),
-        custom_error_type="step_kind",
-        custom_error_message="a step has exactly one of: prompt, action, call",
-    ),
-]
+    source: str
+    target: str
+    on: Literal["success", "error"] = "success"
 
 
 class Trigger(Declared):
@@ -125,7 +66,7 @@ TRIGGERS = ("event", "schedule")
 AnyTrigger = Annotated[
     Annotated[EventTrigger, Tag("event")] | Annotated[ScheduleTrigger, Tag("schedule")],
     Discriminator(
-        _only_one_of(TRIGGERS),
+        only_one_of(TRIGGERS),
         custom_error_type="trigger_kind",
         custom_error_message="a flow is started by exactly one of: event, schedule",
     ),
@@ -164,50 +105,94 @@ class Flow(Declared):
             return event_type == DUE and subject == self.flow
         return fnmatchcase(event_type, self.on.event)
 
-    def stage(self, step: str) -> str:
-        """The stage that a step starts in."""
-        return STAGE_OF[self.steps[step].kind]
+    def declared(self, instance: str) -> Step:
+        """What is declared of a step or an item of it."""
+        return self.steps[instance_of(instance).step]
+
+    def stage(self, instance: str) -> str:
+        """The stage that a step or an item of it starts in."""
+        return STAGE_OF[self.declared(instance).kind]
+
+    # -- the graph --------------------------------------------------------------------------
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        needs = (Edge(need, name) for name, step in self.steps.items() for need in step.needs)
+        gotos = (
+            Edge(name, step.goto, "error")
+            for name, step in self.steps.items()
+            if step.goto is not None
+        )
+        return (*needs, *gotos)
+
+    @cached_property
+    def incoming(self) -> dict[str, tuple[Edge, ...]]:
+        """By step: what it waits for."""
+        return {name: tuple(e for e in self.edges if e.target == name) for name in self.steps}
+
+    @cached_property
+    def outgoing(self) -> dict[str, tuple[Edge, ...]]:
+        """By step: who waits for it, in the flow's order."""
+        order = {name: at for at, name in enumerate(self.steps)}
+        known = sorted(
+            (e for e in self.edges if e.target in order), key=lambda e: (order[e.target], e.on)
+        )
+        return {name: tuple(edge for edge in known if edge.source == name) for name in self.steps}
 
     @cached_property
     def roots(self) -> tuple[str, ...]:
-        return tuple(name for name, step in self.steps.items() if not step.needs)
+        """Steps that the event starts: nothing leads to them."""
+        return tuple(name for name in self.steps if not self.incoming[name])
 
     @cached_property
     def leaves(self) -> tuple[str, ...]:
-        return tuple(name for name in self.steps if not self.successors[name])
+        return tuple(name for name in self.steps if not self.outgoing[name])
 
     @cached_property
-    def successors(self) -> dict[str, tuple[str, ...]]:
-        return {
-            name: tuple(other for other, step in self.steps.items() if name in step.needs)
-            for name in self.steps
-        }
+    def can_outrun(self) -> bool:
+        """Whether the run can end while a step of it is still under way or yet to come."""
+        return any(step.finish or step.quorum is not None for step in self.steps.values())
 
     def is_join(self, step: str) -> bool:
         return self.width(step) > 1
 
     def width(self, step: str) -> int:
-        """How many arrivals let a step, or the end, go ahead."""
-        return len(self.leaves) if step == END else len(self.steps[step].needs)
+        """How many arrivals a step, or the end, can have."""
+        return len(self.leaves) if step == END else len(self.incoming[step])
+
+    def quorum(self, step: str) -> int | None:
+        """How many successes let it go ahead at once; None where it waits for all arrivals."""
+        return None if step == END else self.steps[step].quorum
 
     def ancestors(self, step: str) -> frozenset[str]:
-        """All steps that have finished when this one starts; at the end, all there are."""
+        """All steps that may have finished when this one starts; at the end, all there are."""
         if step == END:
             return frozenset(self.steps)
-        return _closure(self.steps[step].needs, lambda name: self.steps[name].needs)
+        return _closure(self._sources(step), self._sources)
 
     def later(self, step: str) -> frozenset[str]:
         """The step and all behind it."""
-        return frozenset() if step == END else _closure((step,), self.successors.__getitem__)
+        return frozenset() if step == END else _closure((step,), self._targets)
+
+    def _sources(self, step: str) -> tuple[str, ...]:
+        return tuple(edge.source for edge in self.incoming[step])
+
+    def _targets(self, step: str) -> tuple[str, ...]:
+        return tuple(edge.target for edge in self.outgoing[step])
+
+    # -- variables --------------------------------------------------------------------------
 
     def references(self, step: str) -> frozenset[str]:
         """Variables that the step's own declaration refers to."""
         declared = self.steps[step]
         condition = names(declared.when, expression=True) if declared.when else frozenset()
-        return condition | names(list(declared.arguments.values()))
+        if declared.foreach is None:
+            return condition | names(list(declared.arguments.values()))
+        items = names(declared.foreach.source, expression=True)
+        return condition | items | (names(list(declared.arguments.values())) - LOOP)
 
 
-def _closure(start: Iterable[str], following: Any) -> frozenset[str]:
+def _closure(start: Iterable[str], following: Callable[[str], Iterable[str]]) -> frozenset[str]:
     found: set[str] = set()
     todo = list(start)
     while todo:

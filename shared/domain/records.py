@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import PromptPin, RunPins
 from shared.domain.events import Event
+from shared.domain.mapped import Mapped
 from shared.domain.model import Json, Wire
 from shared.errors import SegueError
 
@@ -132,6 +133,7 @@ class Record(Wire):
     @classmethod
     def _stored(cls, name: str, value: Any) -> Any:
         if name in cls.JSON_FIELDS:
+            value = value.model_dump(mode="json") if isinstance(value, Wire) else value
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return _plain(value)
 
@@ -227,9 +229,13 @@ class Attempt(Wire):
 
 
 class StepRecord(Record):
-    """`runs/{run_id}/steps/{step}`: claim, attempt ledger and result in one document."""
+    """`runs/{run_id}/steps/{step}`: claim, attempt ledger and result in one document.
 
-    JSON_FIELDS = frozenset({"output"})
+    An item of a mapped step has a record of its own, named e.g. `draft[17]`; `item_of` names the
+    step, whose record has `mapped`.
+    """
+
+    JSON_FIELDS = frozenset({"output", "mapped"})
 
     run_id: str
     flow: str
@@ -246,9 +252,13 @@ class StepRecord(Record):
     finished_at: datetime | None = None
     output: Json = None
     error: Failure | None = None
+    handled: bool = False  # it has failed, and its flow says how the run goes on
     answers: list[str] = Field(default_factory=list)  # kept only when no answer fitted the schema
     prompt: PromptPin | None = None
     model: str | None = None
+    item_of: str | None = None
+    index: int | None = None
+    mapped: Mapped | None = None
     expire_at: datetime
 
     @property

@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import Field
 
 from shared.domain.expressions import names
-from shared.domain.flow import Flow, PromptStep
+from shared.domain.flow import Flow
 from shared.domain.ids import content_hash
+from shared.domain.instances import LOOP
 from shared.domain.model import Declared, Json, Wire
+from shared.domain.step import PromptStep
 
 
 class FrontMatter(Declared):
@@ -66,9 +68,9 @@ class FlowVersion(Wire):
         """What is hashed and stored; `FlowVersion.model_validate` reads it back."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
-    def prompt(self, step: str) -> PromptVersion:
-        """The prompt of a prompt step."""
-        declared = self.flow.steps[step]
+    def prompt(self, instance: str) -> PromptVersion:
+        """The prompt of a prompt step, or of an item of one."""
+        declared = self.flow.declared(instance)
         assert isinstance(declared, PromptStep)
         return self.prompts[declared.prompt]
 
@@ -80,9 +82,16 @@ class FlowVersion(Wire):
         for name in self.flow.later(step):
             found |= self.flow.references(name)
             if isinstance(self.flow.steps[name], PromptStep):
-                found |= self.prompt(name).references
+                hidden = LOOP if self.flow.steps[name].foreach else frozenset()
+                found |= self.prompt(name).references - hidden
         self._wanted[step] = found
         return found
+
+    def wanted_by_items(self, step: str) -> frozenset[str]:
+        """Variables that an item of a mapped step refers to itself: nothing follows from it."""
+        declared = self.flow.steps[step]
+        own = names(list(declared.arguments.values()))
+        return own | self.prompt(step).references if isinstance(declared, PromptStep) else own
 
     @cached_property
     def _wanted(self) -> dict[str, frozenset[str]]:

@@ -6,14 +6,17 @@ Pure over what was read. Knows prompts, actions and, where they are given, regis
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from shared.domain.actions import ACTIONS
 from shared.domain.expressions import GLOBALS, attributes, names
-from shared.domain.flow import ActionStep, CallStep, Flow, PromptStep, ScheduleTrigger, Step
+from shared.domain.flow import Flow, ScheduleTrigger
+from shared.domain.instances import LOOP
+from shared.domain.step import ActionStep, CallStep, PromptStep, Step
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
+from shared.prompting.check_foreach import foreach_problems
+from shared.prompting.check_graph import did_you_mean, graph_problems
 from shared.prompting.prompt_file import schema_complaint
 from shared.prompting.source import Location, Problem, Source
 
@@ -41,7 +44,7 @@ class FlowCheck:
 
     def problems(self) -> list[Problem]:
         """All that is wrong; what depends on a sound graph is looked at only in one."""
-        graph = [*self._needs(), *self._cycles()]
+        graph = graph_problems(self._source, self._flow)
         if graph:
             return graph
         return [
@@ -49,43 +52,6 @@ class FlowCheck:
             *(problem for name in self._flow.steps for problem in self._step(name)),
             *self._texts(("outputs",), self._flow.outputs, frozenset(self._flow.steps)),
         ]
-
-    # -- graph ------------------------------------------------------------------------------
-
-    def _needs(self) -> Iterator[Problem]:
-        for name, step in self._flow.steps.items():
-            for need in step.needs:
-                if need not in self._flow.steps:
-                    yield self._at(
-                        ("steps", name, "needs"),
-                        f"step {name!r} needs {need!r}, which is not a step"
-                        + _did_you_mean(need, self._flow.steps),
-                    )
-            if len(set(step.needs)) < len(step.needs):
-                yield self._at(("steps", name, "needs"), f"step {name!r} names a need twice")
-
-    def _cycles(self) -> Iterator[Problem]:
-        left = {name: set(step.needs) for name, step in self._flow.steps.items()}
-        while ready := [name for name, needs in left.items() if not needs & left.keys()]:
-            for name in ready:
-                del left[name]
-        for name in left:
-            if name in self._behind(name, left):
-                message = f"step {name!r} is part of a cycle; break it by removing a need"
-            else:
-                message = f"step {name!r} is unreachable: what it needs never finishes"
-            yield self._at(("steps", name), message)
-
-    @staticmethod
-    def _behind(name: str, needs: Mapping[str, set[str]]) -> set[str]:
-        found: set[str] = set()
-        todo = list(needs[name])
-        while todo:
-            need = todo.pop()
-            if need in needs and need not in found:
-                found.add(need)
-                todo.extend(needs[need])
-        return found
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -113,10 +79,17 @@ class FlowCheck:
         before = self._flow.ancestors(name)
         if step.when is not None:
             yield from self._text(("steps", name, "when"), step.when, before, expression=True)
-        yield from self._texts(("steps", name, "with"), step.arguments, before)
+        inside = before
+        if step.foreach is not None:
+            inside |= LOOP
+            written = ("in",) if ("steps", name, "foreach", "in") in self._source.lines else ()
+            at = ("steps", name, "foreach", *written)
+            yield from self._text(at, step.foreach.source, before, expression=True)
+            yield from foreach_problems(self._source, self._flow, name, step.foreach)
+        yield from self._texts(("steps", name, "with"), step.arguments, inside)
         match step:
             case PromptStep():
-                yield from self._prompt(name, step, before)
+                yield from self._prompt(name, step, inside)
             case ActionStep():
                 yield from self._action(name, step)
             case CallStep():
@@ -129,7 +102,7 @@ class FlowCheck:
             yield self._at(
                 at,
                 f"there is no prompt {step.prompt!r}; create"
-                f" templates/{step.prompt}.md.j2{_did_you_mean(step.prompt, self._prompts)}",
+                f" templates/{step.prompt}.md.j2{did_you_mean(step.prompt, self._prompts)}",
             )
             return
         given = before | _ALWAYS | step.arguments.keys() | GLOBALS
@@ -181,7 +154,7 @@ class FlowCheck:
             yield self._at(
                 ("steps", name, "call"),
                 f"no function is registered as {step.call!r}; register it in functions/act/calls"
-                + _did_you_mean(step.call, self._calls),
+                + did_you_mean(step.call, self._calls),
             )
 
     # -- expressions ------------------------------------------------------------------------
@@ -209,18 +182,33 @@ class FlowCheck:
         for name in sorted(used - known):
             yield self._at(at, self._undefined(name, before))
         for name, attribute in sorted(read):
+            if name in before and self._is_mapped(name):
+                yield self._at(at, self._of_a_list(name, attribute))
+                continue
             possible = self._attributes_of(name) if name in known else None
             if possible is not None and attribute not in possible:
                 yield self._at(
                     at,
                     f"{name!r} has no {attribute!r}; it has {', '.join(sorted(possible))}"
-                    + _did_you_mean(attribute, possible),
+                    + did_you_mean(attribute, possible),
                 )
 
+    def _is_mapped(self, name: str) -> bool:
+        return name in self._flow.steps and self._flow.steps[name].foreach is not None
+
+    @staticmethod
+    def _of_a_list(name: str, attribute: str) -> str:
+        return (
+            f"{name!r} is a list, with an output for each item, and has no {attribute!r};"
+            f" write `{name} | map(attribute='{attribute}') | list` or `{name}[0].{attribute}`"
+        )
+
     def _undefined(self, name: str, before: frozenset[str]) -> str:
+        if name in LOOP and name not in self._flow.steps:
+            return f"{name!r} is there only in `with` and the prompt of a step with `foreach`"
         if name in self._flow.steps:
             return f"{name!r} has not finished here; add it to `needs`"
-        return f"{name!r} is undefined" + _did_you_mean(name, before | _ALWAYS)
+        return f"{name!r} is undefined" + did_you_mean(name, before | _ALWAYS)
 
     def _attributes_of(self, name: str) -> frozenset[str] | None:
         """Attributes that a variable can have; None where anything is possible."""
@@ -239,8 +227,3 @@ class FlowCheck:
 
     def _at(self, location: Location, message: str) -> Problem:
         return self._source.problem(location, message)
-
-
-def _did_you_mean(word: str, known: Any) -> str:
-    close = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

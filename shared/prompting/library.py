@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.domain.flow import Flow, PromptStep
+from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
+from shared.domain.step import PromptStep
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.prompting.check import FlowCheck
 from shared.prompting.prompt_file import SUFFIX, read_prompt

@@ -14,6 +14,8 @@ import yaml
 from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, SequenceNode
 
+from shared.domain.step import MAPPING, WORD
+
 Location = tuple[str | int, ...]
 
 
@@ -74,6 +76,8 @@ class Source:
 
     def _is_tag(self, location: Location, index: int) -> bool:
         """Union tags (`steps.draft.prompt.needs`) are in pydantic's location, not in the file."""
+        if location[index] in {WORD, MAPPING}:
+            return True
         before = tuple(p for i, p in enumerate(location[:index]) if not self._is_tag(location, i))
         return (index, len(before), before[:1]) in {(2, 2, ("steps",)), (1, 1, ("on",))}
 

@@ -42,18 +42,23 @@ from shared.ports import (
     Write,
     Written,
 )
+from shared.testing.memory_queries import matching
 
 PROMPT_LABEL = "segue-prompt"
 _MAX_MESSAGE_BYTES = 10_000_000
 
 
 class MemoryStore:
-    """Implements `Store`. `reads` and `writes` count by path, `commits` those that succeeded."""
+    """Implements `Store`. `reads` and `writes` count by path, `commits` those that succeeded.
+
+    `counts` are the count queries, by collection.
+    """
 
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
         self.reads: Counter[str] = Counter()
         self.writes: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.commits = 0
         self._revisions = itertools.count(1)
 
@@ -81,14 +86,20 @@ class MemoryStore:
 
     async def find(self, query: Query) -> list[Document]:
         await asyncio.sleep(0)
-        found = _matching(self.documents.values(), query)
+        found = matching(self.documents.values(), query)
         self.reads.update(document.path for document in found)
         return copy.deepcopy(found)
+
+    async def count(self, query: Query) -> int:
+        await asyncio.sleep(0)
+        self.counts[query.collection] += 1
+        return len(matching(self.documents.values(), query))
 
     def reset_counts(self) -> None:
         """Count from zero."""
         self.reads.clear()
         self.writes.clear()
+        self.counts.clear()
         self.commits = 0
 
 
@@ -139,53 +150,6 @@ def _require_flat_lists(path: str, values: Iterable[Any]) -> None:
 def _added(fields: Mapping[str, Any], name: str, by: int) -> int:
     value = fields.get(name)
     return by + (value if isinstance(value, int) and not isinstance(value, bool) else 0)
-
-
-def _matching(documents: Iterable[Document], query: Query) -> list[Document]:
-    depth = query.collection.count("/") + 1
-    fields = [field for field, _, _ in query.where] + [query.order_by or ""]
-    needed = [field for field in fields if field]
-    found = [
-        document
-        for document in documents
-        if document.path.startswith(f"{query.collection}/")
-        and document.path.count("/") == depth
-        and all(field in document.data for field in needed)
-        and all(_holds(document.data[field], op, value) for field, op, value in query.where)
-    ]
-    found.sort(key=lambda document: _sort_key(document, query), reverse=query.descending)
-    return found[: query.limit]
-
-
-def _sort_key(document: Document, query: Query) -> tuple[Any, ...]:
-    ranges = [field for field, operator, _ in query.where if operator != "=="]
-    field = query.order_by or next(iter(ranges), None)
-    by_field = _ranked(document.data[field]) if field is not None else ()
-    return (by_field, document.name.encode())
-
-
-def _holds(value: Any, operator: str, limit: Any) -> bool:
-    left, right = _ranked(value), _ranked(limit)
-    if operator == "==":
-        return left == right
-    if left[0] != right[0]:  # a range covers one type only
-        return False
-    holds = {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}
-    return holds[operator]
-
-
-# Firestore's order over all types: https://firebase.google.com/docs/firestore/manage-data/data-types
-_TYPES = (type(None), bool, int | float, datetime, str, bytes, list, dict)
-
-
-def _ranked(value: Any) -> tuple[int, Any]:
-    """A value as it compares in Firestore: by type first."""
-    rank = next(rank for rank, kind in enumerate(_TYPES) if isinstance(value, kind))
-    if isinstance(value, list):
-        return rank, [_ranked(item) for item in value]
-    if isinstance(value, dict):
-        return rank, sorted((name, _ranked(item)) for name, item in value.items())
-    return rank, 0 if value is None else value
 
 
 class MemoryBus:

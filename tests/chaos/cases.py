@@ -136,6 +136,86 @@ RELAY = _case(
         more="on: {event: text.said}\noutputs: {b: '{{ b.text }}'}",
     ),
 )
+RACE = _case(
+    "race",
+    """
+    a: {prompt: say, with: {text: one}}
+    b: {needs: a, prompt: say, with: {text: two}}
+    c: {call: test.echo, with: {value: 3}}
+    d: {call: test.echo, when: "event.data.n > 9"}
+    first: {needs: [a, c, d], join: any, call: test.echo, with: {value: first}}
+    two: {needs: [a, b, c, d], join: {n: 2}, prompt: say, with: {text: two of four}}
+    never: {needs: [d, off], join: any, call: test.echo}
+    off: {needs: d, call: test.echo}
+    nested: {needs: [first, two, never], call: test.echo, with: {value: "{{ first }}"}}
+    last: {needs: [nested, b], join: {n: 2}, prompt: say, with: {text: "{{ nested }}"}}
+    """,
+    "last: '{{ last.text }}', never: '{{ never }}'",
+)
+PROVIDED = _case(
+    "provided",
+    """
+    a: {prompt: say, with: {text: one}}
+    bad: {needs: a, call: test.fail, on_error: {goto: sorry}}
+    lost: {needs: bad, call: test.echo, with: {value: lost}}
+    sorry: {prompt: say, with: {text: "sorry, {{ a.text }}"}}
+    worse: {call: test.fail, on_error: continue}
+    alone: {needs: worse, call: test.echo}
+    unrendered: {prompt: judge, with: {text: "{{ event.data.none.at.all }}"}, on_error: continue}
+    refused: {needs: a, when: a.text > 3, call: test.echo, on_error: {goto: after}}
+    after: {needs: refused, action: http.request, with: {url: "https://example.com/after"}}
+    tip:
+      needs: [lost, sorry, worse, alone, unrendered, after]
+      prompt: say
+      with: {text: "{{ sorry.text }} {{ after.status }}"}
+    """,
+    "tip: '{{ tip.text }}', bad: '{{ bad }}'",
+)
+EARLY = _case(
+    "early",
+    """
+    a: {prompt: say, with: {text: one}}
+    quick: {needs: a, call: test.echo, with: {value: "{{ a.text }}"}, finish: true}
+    slow: {needs: a, prompt: say, with: {text: slow}}
+    slower: {needs: slow, prompt: say, with: {text: "{{ slow.text }}"}}
+    not_yet: {needs: a, when: "event.data.n > 9", call: test.echo, finish: true}
+    """,
+    "quick: '{{ quick }}'",
+)
+MAPS = _case(
+    "maps",
+    """
+    a: {prompt: say, with: {text: one}}
+    ask: {needs: a, foreach: {in: "range(5)", max_parallel: 2}, prompt: say,
+          with: {text: "{{ item }} {{ index }}"}}
+    calc: {foreach: "[3, 1, 2]", call: test.echo, with: {value: "{{ item * event.data.n }}"}}
+    post: {needs: calc, foreach: {in: calc, max_parallel: 1}, action: http.request,
+           with: {url: "https://example.com/{{ item }}"}}
+    nothing: {needs: a, foreach: "[]", call: test.echo}
+    some: {foreach: {in: "range(4)", tolerate: 50%}, call: test.fail_if,
+           with: {broken: "{{ item is odd }}", value: "{{ item }}"}}
+    worse: {foreach: {in: "range(4)", tolerate: 1}, call: test.fail, on_error: continue}
+    tip:
+      needs: [ask, post, nothing, some, worse]
+      prompt: say
+      with: {text: "{{ ask | map(attribute='text') | join(' ') }} {{ some }} {{ calc }}"}
+    """,
+    "tip: '{{ tip.text }}', nothing: '{{ nothing }}'",
+)
+DOOMED_MAP = _case(
+    "doomed-map",
+    """
+    each:
+      foreach: {in: "range(6)", max_parallel: 2, tolerate: 1}
+      call: test.count
+      with: {name: "{{ 'bad' if item in [1, 4] else 'good' }}", value: "{{ item }}"}
+    other: {prompt: say, with: {text: other}}
+    tip: {needs: [each, other], call: test.echo, with: {value: "{{ each }}"}}
+    """,
+    "tip: '{{ tip }}'",
+    doomed=frozenset({"each"}),
+    mend=_mend,
+)
 JOKE = Case.revised(
     "joke",
     shipped(),
@@ -150,4 +230,18 @@ SUPPORT = Case.revised(
     TICKET,
     model=_model({"support/classify": SORTED, "support/draft": REPLY}),
 )
-CASES = (CHAIN, DIAMOND, JOIN, DOOMED, HURRIED, RELAY, JOKE, SUPPORT)
+CASES = (
+    CHAIN,
+    DIAMOND,
+    JOIN,
+    DOOMED,
+    HURRIED,
+    RELAY,
+    JOKE,
+    SUPPORT,
+    RACE,
+    PROVIDED,
+    EARLY,
+    MAPS,
+    DOOMED_MAP,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,8 @@ async def _numbered(store: Store, collection: str) -> None:
         ((("n", ">=", 2), ("n", "<", 3)), "cd"),
         ((("n", ">=", "a"),), "e"),
         ((("n", "==", "nothing"),), ""),
+        ((("n", "in", [1, "text", 7]),), "be"),
+        ((("n", "in", [2]), ("n", "==", 2)), "c"),
         ((), ["a", "b", "c", "d", "e", "f", "without"]),
     ],
 )
@@ -75,3 +78,40 @@ async def test_find_filters_by_one_field_and_orders_by_another(
     await store.commit(writes)
     found = await store.find(Query(collection, (("kind", "==", "x"),), order_by="n"))
     assert [document.name for document in found] == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        (),
+        (("n", ">=", 2),),
+        (("n", "==", "nothing"),),
+        (("n", "in", [1, 2, None]),),
+        (("kind", "==", "x"), ("n", "in", [1, 2])),
+    ],
+)
+async def test_a_count_is_of_what_would_be_found(
+    store: Store, collection: str, where: tuple[Any, ...]
+) -> None:
+    await _numbered(store, collection)
+    rows = [Create(f"{collection}/k{n}", {"n": n, "kind": "x"}) for n in range(4)]
+    await store.commit(rows)
+    query = Query(collection, where)
+    assert await store.count(query) == len(await store.find(query))
+
+
+async def test_a_limited_query_counts_no_more_than_that(store: Store, collection: str) -> None:
+    await _numbered(store, collection)
+    assert await store.count(Query(collection, limit=3)) == 3
+
+
+async def test_whoever_counts_after_a_commit_counts_it(store: Store, collection: str) -> None:
+    """Of all who commit and then count, one at least counts all."""
+
+    async def create_and_count(number: int) -> int:
+        await store.commit([Create(f"{collection}/{number}", {"of": "map"})])
+        return await store.count(Query(collection, (("of", "==", "map"),)))
+
+    counted = await asyncio.gather(*(create_and_count(number) for number in range(20)))
+    assert max(counted) == 20
+    assert min(counted) >= 1

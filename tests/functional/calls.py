@@ -28,6 +28,20 @@ async def count(name: str, value: Json = None) -> Json:
     return value
 
 
+@registered("test.fail")
+async def fail(name: str = "") -> None:
+    """Counts the call under `name`, and fails each time."""
+    SEEN[name] += 1
+    raise RuntimeError("it always fails")
+
+
+@registered("test.fail_if")
+async def fail_if(*, broken: bool, value: Json = None) -> Json:
+    if broken:
+        raise RuntimeError("it is broken")
+    return value
+
+
 @registered("test.text")
 async def text(size: int, letter: str = "x") -> str:
     return letter * size
@@ -52,3 +66,10 @@ async def odd(what: str) -> Any:
 @registered("test.sync")
 def sync(value: int) -> int:
     return value + 1
+
+
+@registered("test.maybe_busy")
+async def maybe_busy(*, busy: bool) -> str:
+    if busy:
+        raise EffectUnavailableError("the CRM says 503")
+    return "done"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.flow import ActionStep
+from shared.domain.step import ActionStep
 from shared.domain.version import FlowVersion
 from shared.errors import ActionFailedError, EffectUnavailableError
 from tests.functional import calls

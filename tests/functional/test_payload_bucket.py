@@ -44,6 +44,9 @@ class DiesBeforeHeads:
     async def find(self, query: Query) -> list[Document]:
         return await self.store.find(query)
 
+    async def count(self, query: Query) -> int:
+        return await self.store.count(query)
+
 
 def system_with(bucket: str | None = "payloads", **about: object) -> System:
     model = ScriptedModel(default="ok")

@@ -16,10 +16,13 @@ from typing import Any
 from shared.delivery.scope import BLOB, MESSAGE_ID
 from shared.domain import ids
 from shared.domain.envelope import Message, ModelRequest
+from shared.domain.flow import Edge
+from shared.domain.instances import Instance, instance_of
 from shared.domain.records import event_path, run_path, step_path
 from shared.domain.schedules import tick_id
 from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Change, Fields
+from shared.testing.simulator.graph_law import is_provided_for
 from shared.testing.simulator.instance import CURRENT, Work
 
 GUARANTEES: Mapping[str, str] = {
@@ -27,8 +30,10 @@ GUARANTEES: Mapping[str, str] = {
     "one-run": "there is at most one run for each flow and event, however often it is published",
     "result-once": "the result of a step is recorded once",
     "model-calls": "a model is asked once a step, and once more for each attempt that was cut down",
-    "join-once": "a join fires exactly once, and no step starts before all that it needs has ended",
+    "join-once": "a join fires exactly once, and no step starts before what it needs has ended",
+    "graph": "a step runs exactly where its branches let it, and its run ends when all have",
     "dead-letters": "what cannot be processed is kept with its reason and bytes, and nothing else",
+    "map": "a mapped step runs for each item of its list and collects their outputs in order",
     "terminal-run": "a run that has ended never changes, unless a failed one is redriven",
     "pinned": "a run stays on the flow version and the prompts it began with",
     "same-ending": "a run ends as it does where nothing goes wrong",
@@ -115,9 +120,27 @@ class Watch:
         if version is None:
             self.note("join-once", f"{step} of {run_id} was sent before its run was stored")
             return
-        for need in version.flow.steps[step].needs:
-            if self._status(step_path(run_id, need)) not in {"succeeded", "skipped"}:
-                self.note("join-once", f"{step} of {run_id} was sent before {need} had ended")
+        instance = instance_of(step)
+        if instance.index is not None:
+            self._published_item(run_id, instance)
+            return
+        edges, quorum = version.flow.incoming[step], version.flow.quorum(step)
+        found = [self.documents.get(step_path(run_id, edge.source)) for edge in edges]
+        pairs = list(zip(edges, found, strict=True))
+        succeeded = [edge for edge, source in pairs if source and _counts(edge, source)]
+        if quorum is not None and len(succeeded) >= quorum:
+            return
+        for edge, source in pairs:
+            if source is None or not _leads_on(source):
+                told = f"{step} of {run_id} was sent before {edge.source} had ended"
+                self.note("join-once", told)
+
+    def _published_item(self, run_id: str, item: Instance) -> None:
+        """An item may be sent once its map has begun."""
+        begun = self.documents.get(step_path(run_id, item.step))
+        mapped = json.loads(begun["mapped"]) if begun is not None else None
+        if mapped is None or (item.index or 0) >= mapped["size"]:
+            self.note("map", f"{item} of {run_id} was sent, and its map does not have it")
 
     def asks(self, request: ModelRequest) -> None:
         """Called for each call that reaches the model."""
@@ -156,12 +179,16 @@ class Watch:
         run = self.documents.get(run_path(run_id))
         return None if run is None else self.versions.get(run["flow_version"])
 
-    def _status(self, path: str) -> str | None:
-        found = self.documents.get(path)
-        return None if found is None else str(found["status"])
-
 
 Found = Iterator[tuple[str, str]]
+
+
+def _leads_on(step: Fields) -> bool:
+    return step["status"] in {"succeeded", "skipped"} or is_provided_for(step)
+
+
+def _counts(edge: Edge, source: Fields) -> bool:
+    return source["status"] == "succeeded" if edge.on == "success" else is_provided_for(source)
 
 
 def _acknowledged(watch: Watch, work: Work) -> Found:
@@ -178,7 +205,24 @@ def _is_kept(watch: Watch, work: Work) -> bool:
     """What is in a blob by now cannot be told from here."""
     redrives = Message(work.data, work.attributes).redrives
     identity = _identity(work.data, work.attributes, redrives)
-    return BLOB in work.attributes or identity in watch.kept
+    kept = BLOB in work.attributes or identity in watch.kept
+    return kept or _is_rerouted(watch, work, redrives)
+
+
+def _is_rerouted(watch: Watch, work: Work, redrives: int) -> bool:
+    """Whether nobody needs the letter: the run goes on without the step, or was sent on since."""
+    if work.step is None:
+        return False
+    run_id, name = work.step
+    run, version = watch.documents.get(run_path(run_id)), watch.version_of(run_id)
+    if run is None or version is None:
+        return False
+    is_item = instance_of(name).index is not None
+    if not is_item and not version.flow.declared(name).survives:
+        return False
+    step = watch.documents.get(step_path(run_id, name))
+    ended = step is not None and (_leads_on(step) or (is_item and step["status"] == "failed"))
+    return run["redrives"] > redrives or ended
 
 
 def _identity(data: bytes, attributes: Mapping[str, str], redrives: int) -> Hashable:
@@ -238,9 +282,10 @@ def _step(watch: Watch, change: Change) -> Found:
         yield "result-once", f"{change.path} was deleted"
         return
     was, now = before["status"] if before else "pending", after["status"]
-    if was in _FINAL and (was, now) != ("failed", "pending"):
+    was_redriven = (was, now) == ("failed", "pending") and not is_provided_for(before or {})
+    if was in _FINAL and not was_redriven:
         yield "result-once", f"{change.path} was recorded as {was} and then as {now}"
-    if now in {"succeeded", "skipped"}:
+    if _leads_on(after):
         watch.results[change.path] += 1
         if watch.results[change.path] > 1:
             yield "result-once", f"{change.path} has {watch.results[change.path]} results"

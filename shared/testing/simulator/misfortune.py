@@ -106,6 +106,9 @@ class LineStore:
     async def find(self, query: Query) -> list[Document]:
         return await self._call("the query", lambda: self.store.find(query))
 
+    async def count(self, query: Query) -> int:
+        return await self._call("the count", lambda: self.store.count(query))
+
 
 @dataclass(frozen=True)
 class LineBus:

@@ -36,6 +36,8 @@ def _run(parts: list[str], before: Fields | None, after: Fields) -> str:
 
 def _step(parts: list[str], before: Fields | None, after: Fields) -> str:
     status, step = after["status"], parts[3]
+    if status == "running" and after.get("mapped", "null") != "null":
+        return f"begins map {step}" if before is None else f"continues map {step}"
     if status == "running":
         told = "claims" if before is None else "takes over"
         return f"{told} step {step}, fence {after['fence']}"

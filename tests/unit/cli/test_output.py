@@ -107,6 +107,28 @@ def test_a_run_of_hostile_texts_can_be_drawn(text: str) -> None:
     assert capture.get().count(text) >= 8
 
 
+@pytest.mark.parametrize(("size", "rows"), [(3, 3), (10, 10), (40, 2)])
+def test_a_map_is_drawn_with_its_items_or_those_that_did_not_succeed(size: int, rows: int):
+    console = Console(width=200, color_system=None)
+    items = [
+        {"index": n, "status": "failed" if n in {1, 30} else "succeeded", "attempts": 1}
+        for n in range(size)
+    ]
+    drawn = report("text")
+    summary = {"size": size, "succeeded": size - 2, "failed": 2}
+    drawn["steps"]["each"] = {
+        "status": "succeeded",
+        "attempts": 0,
+        "items": items,
+        "summary": summary,
+    }
+    with console.capture() as capture:
+        console.print(run_view(drawn))
+    assert f"{size} items: {size - 2} succeeded, 2 failed" in capture.get()
+    assert capture.get().count("  each[") == rows
+    assert ("… 38 more" in capture.get()) is (size == 40)
+
+
 def test_every_status_has_a_mark_and_a_style() -> None:
     words = {word.value for kind in (StepStatus, RunStatus, LetterStatus) for word in kind}
     assert words == set(STATUS_STYLE)

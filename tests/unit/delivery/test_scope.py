@@ -133,13 +133,13 @@ def test_a_reason_that_fits_is_left_whole() -> None:
 
 
 async def test_a_step_sees_what_rode_along_what_is_stored_and_its_run(
-    deps: Deps, scope: Scope
+    deps: Deps, scope: Scope, envelope: Envelope
 ) -> None:
     assert isinstance(deps.store, MemoryStore)
     await finish(deps.store, "first", {"text": "stored"})
     await store_event(deps.store)
     context = Context(inline={"a": 1}, stored=("first", "event"))
-    seen = await variables_of(deps.store, scope, context)
+    seen = await variables_of(deps.store, scope, envelope.model_copy(update={"context": context}))
     assert seen["event"]["data"] == [1]
     assert {name: seen[name] for name in ("a", "first", "run")} == {
         "a": 1,
@@ -148,8 +148,11 @@ async def test_a_step_sees_what_rode_along_what_is_stored_and_its_run(
     }
 
 
-async def test_a_context_that_rode_along_costs_no_read(deps: Deps, scope: Scope) -> None:
-    await variables_of(deps.store, scope, Context(inline={"a": 1}))
+async def test_a_context_that_rode_along_costs_no_read(
+    deps: Deps, scope: Scope, envelope: Envelope
+) -> None:
+    context = Context(inline={"a": 1})
+    await variables_of(deps.store, scope, envelope.model_copy(update={"context": context}))
     assert isinstance(deps.store, MemoryStore)
     assert not deps.store.reads
 

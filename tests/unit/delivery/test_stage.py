@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from shared import errors
+from shared.delivery.closing import RecordedFailure
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
 from shared.delivery.stage import Handle, failure_of, receive
-from shared.delivery.steps import RecordedFailure
 from shared.domain import ids
 from shared.domain.origin import Origin, origin
 from shared.domain.records import Failure, Usage

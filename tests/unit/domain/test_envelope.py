@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from shared.domain.envelope import (
@@ -12,6 +14,7 @@ from shared.domain.envelope import (
     GenerateTask,
     Message,
     ModelRequest,
+    Place,
     PromptPin,
     RunPins,
     context_of,
@@ -36,6 +39,7 @@ ENVELOPE = Envelope(id="m", cause="k", run=PINS, step="draft", task=ActTask())
     "envelope",
     [
         ENVELOPE,
+        ENVELOPE.model_copy(update={"step": "draft[3]", "place": Place(size=9, next=5)}),
         ENVELOPE.model_copy(update={"context": Context(inline={"a": [1, None]}, stored=("b",))}),
         ENVELOPE.model_copy(
             update={
@@ -52,6 +56,12 @@ ENVELOPE = Envelope(id="m", cause="k", run=PINS, step="draft", task=ActTask())
 )
 def test_what_is_encoded_is_decoded(envelope: Envelope) -> None:
     assert decode(Message(envelope.encode())) == envelope
+
+
+def test_a_message_of_an_older_deployment_is_read() -> None:
+    older = json.loads(ENVELOPE.encode())
+    del older["place"]
+    assert decode(Message(json.dumps(older).encode())) == ENVELOPE
 
 
 def test_a_newer_senders_fields_are_passed_over() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.flow import END, RESERVED, Flow, ScheduleTrigger
+from shared.domain.flow import END, RESERVED, Edge, Flow, ScheduleTrigger
 
 STEP: dict[str, Any] = {"action": "log.write", "with": {"message": "m"}}
 
@@ -32,12 +32,74 @@ def diamond() -> Flow:
 def test_the_graph_follows_from_needs(diamond: Flow) -> None:
     assert diamond.roots == ("a", "e")
     assert diamond.leaves == ("d", "e")
-    assert diamond.successors == {"a": ("b", "c"), "b": ("d",), "c": ("d",), "d": (), "e": ()}
+    targets = {name: [e.target for e in diamond.outgoing[name]] for name in diamond.steps}
+    assert targets == {"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": [], "e": []}
     assert diamond.ancestors("d") == {"a", "b", "c"}
     assert diamond.ancestors("a") == frozenset()
     assert diamond.later("b") == {"b", "d"}
     assert [diamond.width(step) for step in ("a", "b", "d", END)] == [0, 1, 2, 2]
     assert [step for step in diamond.steps if diamond.is_join(step)] == ["d"]
+
+
+def test_a_failure_that_is_provided_for_leads_on_like_a_need() -> None:
+    flow = flow_of(
+        {
+            "a": {**STEP, "on_error": {"goto": "sorry"}},
+            "b": {**STEP, "needs": "a"},
+            "sorry": STEP,
+            "both": {**STEP, "needs": ["b", "sorry"]},
+        }
+    )
+    assert flow.edges == (
+        Edge("a", "b"),
+        Edge("b", "both"),
+        Edge("sorry", "both"),
+        Edge("a", "sorry", "error"),
+    )
+    assert flow.roots == ("a",)
+    assert flow.leaves == ("both",)
+    assert flow.ancestors("sorry") == {"a"}
+    assert flow.later("a") == {"a", "b", "sorry", "both"}
+    assert not flow.can_outrun
+
+
+@pytest.mark.parametrize(
+    ("said", "quorum"), [("all", None), ("any", 1), ({"n": 2}, 2), ({"n": 1}, 1)]
+)
+def test_a_join_waits_for_all_or_for_so_many_successes(said: Any, quorum: int | None) -> None:
+    flow = flow_of(
+        {"a": STEP, "b": STEP, "c": STEP, "d": {**STEP, "needs": ["a", "b", "c"], "join": said}}
+    )
+    assert flow.quorum("d") == quorum
+    assert flow.quorum(END) is None
+    assert flow.can_outrun is (quorum is not None)
+
+
+def test_a_step_that_finishes_the_run_leaves_others_behind() -> None:
+    assert flow_of({"a": {**STEP, "finish": True}, "b": STEP}).can_outrun
+
+
+def test_what_a_flow_leaves_out_is_not_part_of_its_declaration() -> None:
+    """Or every version of a flow would change with each new word of the language."""
+    declared = flow_of({"a": STEP}).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    assert declared["steps"] == {"a": STEP}
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "complaint"),
+    [
+        ("join", "both", "this is one of: all, any, {n: …}"),
+        ("join", 2, "this is one of: all, any, {n: …}"),
+        ("join", {"n": 0}, "Input should be greater than or equal to 1"),
+        ("join", {"m": 2}, "Field required"),
+        ("on_error", "retry", "this is one of: fail, continue, {goto: …}"),
+        ("on_error", {"goto": 3}, "Input should be a valid string"),
+    ],
+)
+def test_what_a_graph_cannot_say_is_refused(key: str, said: Any, complaint: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        flow_of({"a": {**STEP, key: said}})
+    assert refused.value.errors()[0]["msg"] == complaint
 
 
 def test_the_end_comes_after_everything(diamond: Flow) -> None:

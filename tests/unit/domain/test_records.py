@@ -12,6 +12,7 @@ from shared.document_size import MAX_DOCUMENT_BYTES, document_size
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import PromptPin
 from shared.domain.events import MAX_DATA_BYTES, from_message
+from shared.domain.mapped import ItemError, Mapped
 from shared.domain.records import (
     Attempt,
     DeadLetterRecord,
@@ -85,13 +86,32 @@ LETTER = DeadLetterRecord(
 )
 
 
+MAP = STEP.model_copy(
+    update={
+        "mapped": Mapped(
+            size=3,
+            values=[[1], {"a": None}, "x"],
+            rest=[0, 2],
+            failed=1,
+            errors=[ItemError(index=1, code="ActionFailed", message="no")],
+        )
+    }
+)
+
+
 @pytest.mark.parametrize(
     "record",
-    [RUN, STEP, EVENT, LETTER, JoinRecord(arrived=2, succeeded=1)],
+    [RUN, STEP, MAP, EVENT, LETTER, JoinRecord(arrived=2, succeeded=1)],
     ids=lambda record: type(record).__name__,
 )
 def test_a_record_is_read_back_as_it_was_stored(record: Record) -> None:
     assert type(record).of(record.document()) == record
+
+
+def test_a_step_of_an_older_deployment_is_read() -> None:
+    newer = {"handled", "item_of", "index", "mapped"}
+    older = {name: value for name, value in STEP.document().items() if name not in newer}
+    assert StepRecord.of(older) == STEP
 
 
 @pytest.mark.parametrize("output", [None, "text", "null", 0, False, [], {}, [[1]], {"a": None}])
@@ -101,7 +121,7 @@ def test_any_json_output_survives_being_stored(output: Any) -> None:
     assert StepRecord.of(stored).output == output
 
 
-@pytest.mark.parametrize("record", [RUN, STEP, EVENT, LETTER])
+@pytest.mark.parametrize("record", [RUN, STEP, MAP, EVENT, LETTER])
 def test_stored_fields_are_plain_data(record: Record) -> None:
     def check(value: object) -> None:
         assert type(value) in {str, int, float, bool, bytes, datetime, type(None), list, dict}

@@ -235,8 +235,9 @@ ENDING = {
     "status": "succeeded",
     "outputs": "1",
     "error": None,
-    "steps": {"a": ("succeeded", '"x"')},
+    "steps": dict.fromkeys("abc", ("succeeded", '"x"')),
 }
+ALL_DONE = [(f"runs/r1/steps/{name}", DONE) for name in "abc"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_runs_must_end_as_they_do_undisturbed(
 ) -> None:
     event = {"correlation_id": "s1"}
     see(watch, ("events/e1", event), ("runs/r1", {**ENDED, "outputs": "1", **found}))
-    see(watch, ("runs/r1/steps/a", DONE))
+    see(watch, *ALL_DONE)
     assert broken_at_the_end(watch, endings={"r1": ENDING}, exact=exact) == broken
 
 
@@ -266,7 +267,7 @@ def test_a_missing_run_is_missed_only_where_its_event_was_published(watch: Watch
 
 def test_a_join_of_a_run_that_succeeded_must_be_full(watch: Watch) -> None:
     join = {"arrived": 1, "succeeded": 1}
-    see(watch, ("runs/r1", RUN), ("runs/r1/joins/c", join), ("runs/r1", ENDED))
+    see(watch, ("runs/r1", RUN), *ALL_DONE, ("runs/r1/joins/c", join), ("runs/r1", ENDED))
     assert broken_at_the_end(watch) == ["join-once"]
 
 

@@ -1,0 +1,157 @@
+"""What the end of an instance brings about: of a step for its run, of an item for its map.
+
+Whoever ends one brings the write of its result, whether or not it holds a claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.delivery.crashpoints import reach
+from shared.delivery.deps import Deps
+from shared.delivery.items import Items
+from shared.delivery.progress import Variables
+from shared.delivery.scope import Scope
+from shared.delivery.settling import Settler, Standing
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import Envelope
+from shared.domain.instances import instance_of
+from shared.domain.records import (
+    Failure,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    run_path,
+    step_path,
+)
+from shared.errors import StepFailedError
+from shared.ports import Store, Write
+
+
+class RecordedFailure(StepFailedError):
+    """The step has failed for good; its record says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+    @property
+    def code(self) -> str:
+        return self.failure.code
+
+    def __str__(self) -> str:
+        return self.failure.message
+
+
+@dataclass(frozen=True)
+class End:
+    """How an instance has ended. `known` are the variables from here on, its output among them."""
+
+    status: StepStatus
+    result: Write
+    known: Variables
+    failure: Failure | None = None
+
+
+class Closing:
+    """Ends the instance of one message."""
+
+    def __init__(self, deps: Deps, scope: Scope, envelope: Envelope) -> None:
+        self._deps = deps
+        self._scope = scope
+        self._envelope = envelope
+        self._flow = scope.version.flow
+        self._settler = Settler(deps, scope)
+        self._items = Items(deps, scope, self._settler)
+
+    @property
+    def survives(self) -> bool:
+        """Whether the flow provides for the step's failure; of an item its map decides."""
+        is_item = self._envelope.place is not None
+        return not is_item and self._flow.declared(self._envelope.step).survives
+
+    async def close(self, end: End, standing: Standing) -> StepRecord | None:
+        """Commits the end and sends what follows; returns what had been recorded before, if it was.
+
+        Raises RecordedFailure where the run has ended with it: then the message is to be buried.
+        """
+        step = self._envelope.step
+        if self._envelope.place is not None:
+            recorded = await self._settler.record(end.result, standing)
+            if recorded is None:
+                reach("committed")
+                await self._item_ended(end.failure, end.known)
+                reach("emitted")
+            return recorded
+        if end.failure is None or self.survives:
+            return await self._settler.settle(step, end.status, end.result, end.known, standing)
+        recorded = await self._settler.fail_run(end.result, end.failure, standing)
+        if recorded is None and not (self._flow.can_outrun and await self._is_left_behind()):
+            raise RecordedFailure(end.failure)
+        return recorded
+
+    async def resume(
+        self, record: StepRecord, variables: Callable[[], Awaitable[Variables]]
+    ) -> bool:
+        """Sends again what follows from an end; harmless where it was sent. False: the run is over.
+
+        `variables` are those of the message. Raises RecordedFailure where that is what the run has
+        ended with.
+        """
+        is_item = self._envelope.place is not None
+        if not is_item:
+            require_not_stopped(record)
+        if ended := await ending_of(self._deps.store, self._envelope):
+            if ended is RunStatus.FAILED:
+                await require_not_failed(self._deps.store, self._envelope)
+            return False
+        known = await variables()
+        if is_item:
+            await self._item_ended(record.error, known)
+            return True
+        if record.status is StepStatus.SUCCEEDED:
+            known = {**known, record.step: record.output}
+        await self._settler.repeat(record.step, record.status, known)
+        return True
+
+    async def _item_ended(self, failure: Failure | None, known: Variables) -> None:
+        place = self._envelope.place
+        assert place is not None
+        item = instance_of(self._envelope.step)
+        stopped = await self._items.ended(item, place, failure, known)
+        if stopped is not None:
+            raise RecordedFailure(stopped)
+
+    async def _is_left_behind(self) -> bool:
+        """Whether the run has ended well without this step: then nobody need see to its failure."""
+        return await ending_of(self._deps.store, self._envelope) is RunStatus.SUCCEEDED
+
+
+async def ending_of(store: Store, envelope: Envelope) -> RunStatus | None:
+    """How the message's run has ended, by its record; None while it goes on."""
+    found = await store.get(run_path(envelope.run.id))
+    status = RunRecord.of(found.data).status if found is not None else None
+    return status if status is not None and status.is_final else None
+
+
+async def require_not_failed(store: Store, envelope: Envelope) -> None:
+    """The failure that ended the run may not have been buried yet: it is raised once more."""
+    instance = instance_of(envelope.step)
+    names = [envelope.step, instance.step] if instance.index is not None else [envelope.step]
+    found = await store.get_many([step_path(envelope.run.id, name) for name in names])
+    records = [StepRecord.of(one.data) for one in found if one is not None]
+    if len(records) < len(names):
+        return
+    own, step = records[0], records[-1]  # an item's failure is its map's, where that has failed
+    failed_by_itself = step.error is not None and step.error.step == instance.step
+    if own.status is StepStatus.FAILED or failed_by_itself:
+        require_not_stopped(step, own)
+
+
+def require_not_stopped(record: StepRecord, told: StepRecord | None = None) -> None:
+    """Raises RecordedFailure where the step's failure is one that ends the run."""
+    if record.status is StepStatus.FAILED and not record.handled:
+        failure = (told and told.error) or record.error
+        assert failure is not None
+        raise RecordedFailure(failure)

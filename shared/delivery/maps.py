@@ -1,0 +1,104 @@
+"""A mapped step: its list, its record, and the messages of its items.
+
+Decides which items are sent and with what; what their ends mean is decided in `items`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.delivery.deps import Deps
+from shared.delivery.ending import require_fitting
+from shared.delivery.scope import Scope
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import Message, Place
+from shared.domain.expressions import evaluate
+from shared.domain.instances import Instance
+from shared.domain.mapped import Mapped
+from shared.domain.records import StepRecord, step_path
+from shared.domain.step import MAX_ITEMS, ForEach
+from shared.errors import MapInvalidError
+from shared.ports import Document
+
+_AT_ONCE = 100  # messages made and sent, or records read, together
+
+
+class Maps:
+    """The mapped steps of one run, in the hands of one delivery."""
+
+    def __init__(self, deps: Deps, scope: Scope) -> None:
+        self._deps = deps
+        self._scope = scope
+
+    def declared(self, step: str) -> ForEach:
+        foreach = self._scope.version.flow.steps[step].foreach
+        assert foreach is not None
+        return foreach
+
+    def items(self, step: str, variables: Mapping[str, Any]) -> list[Any]:
+        """The items. Raises ExpressionError, MapInvalidError, OutputTooLargeError."""
+        source = self.declared(step).source
+        values = evaluate(source, variables)
+        if not isinstance(values, list | tuple):
+            raise MapInvalidError(f"`{source}` is a {type(values).__name__}")
+        if len(values) > MAX_ITEMS:
+            raise MapInvalidError(f"`{source}` has {len(values):,} items")
+        try:
+            require_fitting(list(values), f"the list of step {step!r}")
+        except (TypeError, ValueError) as error:
+            raise MapInvalidError(f"`{source}` is no JSON: {error}") from error
+        return list(values)
+
+    def record(self, step: str, values: Sequence[Any]) -> StepRecord:
+        """A map that begins, or one of no items, which has ended with it."""
+        now = self._deps.clock.now()
+        begun = StepRecord(
+            run_id=self._scope.run.id,
+            flow=self._scope.run.flow,
+            step=step,
+            stage=self._deps.stage.name,
+            started_at=now,
+            mapped=Mapped(size=len(values), values=list(values)),
+            expire_at=self._deps.expire_at(),
+        )
+        if values:
+            return begun
+        ended = {"status": StepStatus.SUCCEEDED, "output": [], "finished_at": now}
+        return begun.model_copy(update={**ended, "mapped": Mapped(size=0)})
+
+    async def send_first(self, step: str, mapped: Mapped, variables: Mapping[str, Any]) -> None:
+        """Sends the items that the map begins with."""
+        first = mapped.first(self.declared(step).max_parallel)
+        await self.send(step, mapped, first, variables)
+
+    def after(self, step: str, mapped: Mapped, index: int) -> int | None:
+        """The item that is sent when this one has ended."""
+        return mapped.after(index, self.declared(step).max_parallel)
+
+    async def send(
+        self, step: str, mapped: Mapped, indexes: Sequence[int], variables: Mapping[str, Any]
+    ) -> None:
+        """Sends these items, a bounded number at a time."""
+        for at in range(0, len(indexes), _AT_ONCE):
+            some = indexes[at : at + _AT_ONCE]
+            pairs = [self._message(step, mapped, index, variables) for index in some]
+            await self._deps.bus.publish(pairs[0][0], [message for _, message in pairs])
+
+    def _message(
+        self, step: str, mapped: Mapped, index: int, variables: Mapping[str, Any]
+    ) -> tuple[str, Message]:
+        assert mapped.values is not None
+        known = {**variables, "item": mapped.values[index], "index": index}
+        place = Place(size=mapped.size, next=self.after(step, mapped, index))
+        return self._scope.hand_over(str(Instance(step, index)), known, place)
+
+    async def records(self, step: str, size: int) -> list[Document | None]:
+        """The records of all items, in order."""
+        run = self._scope.run.id
+        found: list[Document | None] = []
+        for at in range(0, size, _AT_ONCE):
+            some = range(at, min(at + _AT_ONCE, size))
+            paths = [step_path(run, str(Instance(step, index))) for index in some]
+            found.extend(await self._deps.store.get_many(paths))
+        return found

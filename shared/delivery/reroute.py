@@ -1,0 +1,94 @@
+"""A step that failed where nobody held it, in a flow that says how the run goes on without it.
+
+Its prompt could not be rendered, its condition failed, or its message was given up. Decides
+whether that message has to be kept as a dead letter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.delivery.closing import Closing, End, RecordedFailure
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled
+from shared.delivery.letters import Letter, failed_step
+from shared.delivery.scope import Scope, scope_of, variables_of
+from shared.domain.chain import StepStatus
+from shared.domain.envelope import Envelope
+from shared.domain.instances import instance_of
+from shared.domain.records import RunRecord, StepRecord, run_path, step_path
+from shared.domain.version import FlowVersion
+from shared.errors import PayloadMissingError, VersionMissingError
+
+
+async def reroute(letter: Letter, deps: Deps, span_id: str) -> Handled | None:
+    """Fails the step and lets the run go on; None where the letter has to be kept.
+
+    Repeating it is harmless. Raises ClaimLostError where somebody works on the step after all.
+    """
+    envelope = letter.envelope
+    version = await _version(envelope, deps) if envelope is not None else None
+    if envelope is None or version is None or not _provides(version, envelope):
+        return None
+    run = await deps.store.get(run_path(envelope.run.id))
+    if run is None:
+        return None
+    if RunRecord.of(run.data).redrives > letter.record.redrives:
+        return Handled("redriven")  # with all else that was under way
+    scope = scope_of(envelope, letter.original, version, span_id)
+    try:
+        await _Rerouting(deps, scope, envelope, letter).fail()
+    except RecordedFailure:  # it was an item too many: its map has ended, and the run with it
+        return None
+    return Handled("survived", letter.record.error)
+
+
+async def _version(envelope: Envelope, deps: Deps) -> FlowVersion | None:
+    try:
+        return await deps.flows.pinned(envelope.run.flow, envelope.run.version)
+    except VersionMissingError:
+        return None
+
+
+def _provides(version: FlowVersion, envelope: Envelope) -> bool:
+    """Whether the flow says what the step's failure does, or has a map decide that of an item."""
+    declared = version.flow.steps.get(instance_of(envelope.step).step)
+    return declared is not None and (declared.survives or envelope.place is not None)
+
+
+class _Rerouting:
+    """One step that nobody holds any more."""
+
+    def __init__(self, deps: Deps, scope: Scope, envelope: Envelope, letter: Letter) -> None:
+        self._deps = deps
+        self._scope = scope
+        self._envelope = envelope
+        self._letter = letter.record
+        self._closing = Closing(deps, scope, envelope)
+
+    async def fail(self) -> None:
+        """Raises RecordedFailure where the run ends with it."""
+        run, step = self._envelope.run.id, self._envelope.step
+        found = await self._deps.store.get(step_path(run, step))
+        record = StepRecord.of(found.data) if found else None
+        if record is None or not record.status.is_final:
+            handled = self._closing.survives
+            result = failed_step(self._letter, run, step, found, self._deps, handled=handled)
+            known = await self._variables()
+            end = End(StepStatus.FAILED, result, known, self._letter.error)
+            record = await self._closing.close(end, self._standing)
+        if record is not None:  # it had ended: only what follows may not have been sent
+            await self._closing.resume(record, self._variables)
+
+    async def _variables(self) -> dict[str, Any]:
+        context = self._envelope.context
+        try:
+            return await variables_of(self._deps.store, self._scope, self._envelope)
+        except PayloadMissingError:  # which may be what the step failed of
+            return {**context.inline, "run": self._scope.run_variables()}
+
+    async def _standing(self) -> StepRecord | None:
+        path = step_path(self._envelope.run.id, self._envelope.step)
+        found = await self._deps.store.get(path)
+        record = StepRecord.of(found.data) if found else None
+        return record if record is not None and record.status.is_final else None

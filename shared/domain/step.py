@@ -1,0 +1,214 @@
+"""What a step of a flow can say, by kind.
+
+Decides what may be written; whether it makes sense is decided in `shared.prompting.check`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+
+from shared.domain.durations import Seconds
+from shared.domain.model import Declared, Json
+
+WORD, MAPPING = "$word", "$mapping"  # tags, which pydantic puts into the places of its complaints
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Needs = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+class Quorum(Declared):
+    """So many successes let a join start; it does not wait for the others."""
+
+    n: int = Field(ge=1, description="How many of its branches must have succeeded.")
+
+
+class Goto(Declared):
+    """The run goes on at another step."""
+
+    goto: str = Field(description="The step that is started in place of the step's successors.")
+
+
+def _one_of(*words: str, otherwise: type[Declared]) -> Any:
+    """Tells a word from a mapping, so that a complaint is about what was written."""
+    [key] = otherwise.model_fields
+
+    def kind(value: Any) -> str | None:
+        if isinstance(value, str):
+            return WORD if value in words else None
+        return MAPPING if isinstance(value, Mapping | otherwise) else None
+
+    told = ", ".join([*words, f"{{{key}: …}}"])
+    return Discriminator(
+        kind, custom_error_type="one_of", custom_error_message=f"this is one of: {told}"
+    )
+
+
+Join = Annotated[
+    Annotated[Literal["all", "any"], Tag(WORD)] | Annotated[Quorum, Tag(MAPPING)],
+    _one_of("all", "any", otherwise=Quorum),
+]
+OnError = Annotated[
+    Annotated[Literal["fail", "continue"], Tag(WORD)] | Annotated[Goto, Tag(MAPPING)],
+    _one_of("fail", "continue", otherwise=Goto),
+]
+
+
+MAX_ITEMS = 10_000
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
+
+
+def _tolerable(value: object) -> object:
+    if isinstance(value, str):
+        match = _SHARE.fullmatch(value)
+        if match is None or Decimal(match[1]) > 100:
+            raise ValueError("this is a number of items, or a share of them from 0% to 100%")
+    return value
+
+
+class ForEach(Declared):
+    """The step is run once for each item of a list; its output is the list of their outputs."""
+
+    source: str = Field(alias="in", description="Expression; a list of at most 10,000 items.")
+    max_parallel: int = Field(100, ge=1, le=1000, description="Items under way at once.")
+    tolerate: Annotated[
+        Annotated[int, Field(ge=0)] | str,
+        BeforeValidator(_tolerable),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 0},
+                    {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,4})?%$"},
+                ]
+            }
+        ),
+    ] = Field(0, description="Items, or a share of them, that may fail: their outputs are null.")
+
+    def tolerated(self, size: int) -> int:
+        """How many of so many items may fail."""
+        if isinstance(self.tolerate, int):
+            return self.tolerate
+        return int(Decimal(self.tolerate.removesuffix("%")) * size / 100)
+
+
+def _also_text(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"type": "string"}, *schema["anyOf"]]
+
+
+def _for_each(value: object) -> object:
+    if value is not None and not isinstance(value, str | Mapping | ForEach):
+        raise ValueError("this is an expression for a list, or a mapping with it as `in`")
+    return {"in": value} if isinstance(value, str) else value
+
+
+class Step(Declared):
+    """What every kind of step can say."""
+
+    kind: ClassVar[str]
+
+    needs: Needs = Field((), description="Steps that must have finished before this one starts.")
+    join: Join = Field(
+        "all",
+        description="Of several branches: `all` have ended and one has succeeded, `any` or"
+        " `{n: 2}` have succeeded.",
+    )
+    when: str | None = Field(None, description="Expression; the step is skipped where it is false.")
+    foreach: Annotated[ForEach | None, BeforeValidator(_for_each)] = Field(
+        None,
+        description="Expression for a list, or a mapping with it as `in`: the step is run for each"
+        " item, which `with` and the prompt see as `item` and `index`.",
+        json_schema_extra=_also_text,
+    )
+    timeout: Seconds | None = Field(
+        None, description="The step, or each of its items, fails when it works longer."
+    )
+    on_error: OnError = Field(
+        "fail",
+        description="What its failure does: the run fails, or goes on without the step"
+        " (`continue`) or at another one (`{goto: step}`).",
+    )
+    finish: bool = Field(
+        False, description="Where it succeeds the run ends, whatever is still under way."
+    )
+    arguments: dict[str, Json] = Field(
+        default_factory=dict,
+        alias="with",
+        description="Values or templates that the prompt, action or function gets.",
+    )
+
+    @property
+    def quorum(self) -> int | None:
+        """How many successes let it start at once; None where it waits for all of its branches."""
+        if isinstance(self.join, Quorum):
+            return self.join.n
+        return 1 if self.join == "any" else None
+
+    @property
+    def goto(self) -> str | None:
+        """The step that its failure starts."""
+        return self.on_error.goto if isinstance(self.on_error, Goto) else None
+
+    @property
+    def survives(self) -> bool:
+        """Whether the run goes on where it fails."""
+        return self.on_error != "fail"
+
+
+class PromptStep(Step):
+    """Asks a model with a prompt from `prompts/templates`."""
+
+    kind: ClassVar[str] = "prompt"
+    prompt: str = Field(description="Name of a prompt, e.g. support/classify.")
+
+
+class ActionStep(Step):
+    """Has an effect outside: Slack, e-mail, HTTP, Firestore, an event, a log line."""
+
+    kind: ClassVar[str] = "action"
+    action: str = Field(description="Name of an action, e.g. email.send.")
+
+
+class CallStep(Step):
+    """Calls a registered Python function with typed arguments."""
+
+    kind: ClassVar[str] = "call"
+    call: str = Field(description="Name of a registered function, e.g. crm.find_customer.")
+
+
+KINDS = ("prompt", "action", "call")
+STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
+
+
+def only_one_of(kinds: tuple[str, ...]) -> Callable[[Any], str | None]:
+    """Tells by its keys what a value is; None where that is none of `kinds`, or several."""
+
+    def kind_of(value: Any) -> str | None:
+        keys = value if isinstance(value, Mapping) else getattr(value, "model_fields_set", ())
+        present = [kind for kind in kinds if kind in keys]
+        return present[0] if len(present) == 1 else None
+
+    return kind_of
+
+
+AnyStep = Annotated[
+    Annotated[PromptStep, Tag("prompt")]
+    | Annotated[ActionStep, Tag("action")]
+    | Annotated[CallStep, Tag("call")],
+    Discriminator(
+        only_one_of(KINDS),
+        custom_error_type="step_kind",
+        custom_error_message="a step has exactly one of: prompt, action, call",
+    ),
+]

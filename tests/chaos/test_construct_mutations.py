@@ -1,0 +1,166 @@
+"""The cases of the flow language have teeth: a construct without a part of it is found out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from shared.delivery import closing, items, progress, settling
+from shared.domain import chain
+from shared.domain.chain import Arrivals, StepStatus
+from shared.domain.mapped import Mapped
+from shared.domain.step import Step
+from shared.ports import Increment, Put
+from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
+
+rerouting = sys.modules["shared.delivery.reroute"]
+
+
+def a_join_of_some_is_decided_by_its_last_branch_alone(patch: Patch) -> None:
+    """What the others have brought is forgotten: where the last one failed, it is skipped."""
+    original = chain.fire
+
+    def fire(flow: Any, join: str, arrivals: Any, variables: Any) -> Any:
+        return original(flow, join, Arrivals(arrivals.arrived, arrivals.succeeded - 1), variables)
+
+    patch.setattr(chain, "fire", fire)
+
+
+def a_repetition_decides_only_what_it_decides_for_the_first_time(patch: Patch) -> None:
+    original = chain.is_decided
+
+    def is_decided(flow: Any, join: str, total: Any, new: Any) -> bool:
+        return original(flow, join, total, new) and new is not None
+
+    patch.setattr(chain, "is_decided", is_decided)
+
+
+def a_failure_that_is_provided_for_leads_nowhere(patch: Patch) -> None:
+    original = chain._succeeds
+
+    def succeeds(edge: Any, status: StepStatus) -> bool:
+        return edge.on == "success" and original(edge, status)
+
+    patch.setattr(chain, "_succeeds", succeeds)
+
+
+def a_failure_that_is_provided_for_ends_the_run(patch: Patch) -> None:
+    patch.setattr(Step, "survives", property(lambda _self: False))
+
+
+def a_failure_is_provided_for_outside_its_own_commit(patch: Patch) -> None:
+    original = settling.Settler.settle
+
+    async def settle(self: Any, step: str, status: StepStatus, result: Any, *more: Any) -> Any:
+        if status is StepStatus.FAILED:
+            await self._deps.store.commit([result])
+            result = Increment(result.path, {}, {})
+        return await original(self, step, status, result, *more)
+
+    patch.setattr(settling.Settler, "settle", settle)
+
+
+def a_given_up_step_is_not_rerouted_again(patch: Patch) -> None:
+    class Forgetful(closing.Closing):
+        async def resume(self, *_: Any) -> bool:
+            return False
+
+    patch.setattr(rerouting, "Closing", Forgetful)
+
+
+def a_run_does_not_end_where_it_is_finished_early(patch: Patch) -> None:
+    original = chain._Walk.leave
+
+    def leave(self: Any, step: str, status: StepStatus) -> None:
+        if status is StepStatus.SUCCEEDED and self._flow.steps[step].finish:
+            return
+        original(self, step, status)
+
+    patch.setattr(chain._Walk, "leave", leave)
+
+
+def an_item_that_has_ended_sends_nothing_again(patch: Patch) -> None:
+    original = closing.Closing.resume
+
+    async def resume(self: Any, record: Any, variables: Any) -> bool:
+        return self._envelope.place is not None or await original(self, record, variables)
+
+    patch.setattr(closing.Closing, "resume", resume)
+
+
+def a_map_ends_as_often_as_somebody_finds_that_it_has(patch: Patch) -> None:
+    def unfenced(path: str, data: Any, _revision: str) -> Increment:
+        return Increment(path, {}, data)
+
+    patch.setattr(items, "Update", unfenced)
+
+
+def a_map_begins_again_with_each_repetition(patch: Patch) -> None:
+    original = progress.Progress._begin_map
+
+    async def begin(self: Any, record: Any, begin: Any, variables: Any) -> bool:
+        return await original(self, record, Put(begin.path, begin.data), variables)
+
+    patch.setattr(progress.Progress, "_begin_map", begin)
+
+
+def no_item_is_sent_after_those_a_map_begins_with(patch: Patch) -> None:
+    patch.setattr(Mapped, "after", lambda *_: None)
+
+
+def a_redrive_leaves_out_the_items_that_were_never_sent(patch: Patch) -> None:
+    original = items._has_ended
+    patch.setattr(items, "_has_ended", lambda one, status: one is None or original(one, status))
+
+
+def a_redrive_leaves_failed_items_as_they_are(patch: Patch) -> None:
+    async def free(*_: Any) -> None:
+        return
+
+    patch.setattr(items.Items, "_free_failed", free)
+
+
+def whoever_counts_counts_before_its_own_end(patch: Patch) -> None:
+    original = items.Items._count
+
+    async def count(self: Any, step: str, statuses: Any) -> int:
+        return await original(self, step, statuses) - 1
+
+    patch.setattr(items.Items, "_count", count)
+
+
+def a_given_up_item_is_forgotten(patch: Patch) -> None:
+    original = rerouting._Rerouting.fail
+
+    async def fail(self: Any) -> None:
+        if self._envelope.place is None:
+            await original(self)
+
+    patch.setattr(rerouting._Rerouting, "fail", fail)
+
+
+# By the case that has it.
+MUTATIONS = {
+    a_join_of_some_is_decided_by_its_last_branch_alone: "race",
+    a_repetition_decides_only_what_it_decides_for_the_first_time: "race",
+    a_failure_that_is_provided_for_leads_nowhere: "provided",
+    a_failure_that_is_provided_for_ends_the_run: "provided",
+    a_failure_is_provided_for_outside_its_own_commit: "provided",
+    a_given_up_step_is_not_rerouted_again: "provided",
+    a_run_does_not_end_where_it_is_finished_early: "early",
+    an_item_that_has_ended_sends_nothing_again: "maps",
+    a_map_ends_as_often_as_somebody_finds_that_it_has: "maps",
+    a_map_begins_again_with_each_repetition: "maps",
+    no_item_is_sent_after_those_a_map_begins_with: "maps",
+    a_redrive_leaves_out_the_items_that_were_never_sent: "doomed-map",
+    a_redrive_leaves_failed_items_as_they_are: "doomed-map",
+    whoever_counts_counts_before_its_own_end: "maps",
+    a_given_up_item_is_forgotten: "maps",
+}
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
+def test_a_construct_without_this_part_is_found_out(mutate: Mutation, monkeypatch: Patch):
+    require_found_out(mutate, monkeypatch, of_case(MUTATIONS[mutate]))

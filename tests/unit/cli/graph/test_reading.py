@@ -1,0 +1,93 @@
+"""A flow as nodes and links: everything it says is there, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from shared.cli.graph.model import END, START, Link, Note, Way
+from shared.cli.graph.reading import graph_of
+from shared.domain.model import Declared
+from shared.domain.step import ActionStep
+from shared.domain.version import FlowVersion
+
+Flows = Callable[..., FlowVersion]
+
+
+class Retry(Declared):
+    """A construct that drawing has never heard of."""
+
+    attempts: int
+    jitter: bool = True
+
+
+class RetriedStep(ActionStep):
+    """A step that says it."""
+
+    kind: ClassVar[str] = "action"
+    retry: Retry | None = Field(None)
+
+
+def test_links_are_the_flows_edges_between_its_trigger_and_its_end(branching: FlowVersion) -> None:
+    assert set(graph_of(branching).links) == {
+        Link(START, "check"),
+        Link("check", "pay"),
+        Link("check", "gift"),
+        Link("pay", "tell"),
+        Link("pay", "fix", Way.ERROR),
+        Link("fix", "tell"),
+        Link("gift", "tell"),
+        Link("tell", "rest"),
+        Link("tell", END, Way.FINISH),
+        Link("rest", END),
+    }
+
+
+def test_a_step_that_only_leads_on_after_a_failure_leads_to_the_end(flows: Flows) -> None:
+    version = flows({"pay": {"on_error": {"goto": "fix"}}, "fix": {}})
+    assert set(graph_of(version).links) == {
+        Link(START, "pay"),
+        Link("pay", "fix", Way.ERROR),
+        Link("pay", END),
+        Link("fix", END),
+    }
+
+
+def test_what_steps_say_is_noted_in_the_flows_words(branching: FlowVersion) -> None:
+    told = {node.name: [str(note) for note in node.notes] for node in graph_of(branching).nodes}
+    assert told == {
+        START: ["timeout 10m"],
+        "check": [],
+        "pay": ["timeout 90s"],
+        "fix": [],
+        "gift": ["when event.data.total > 100"],
+        "tell": ["join 1 of 3", "finish"],
+        "rest": ["on error continue"],
+        END: ["paid {{ pay }}"],
+    }
+
+
+def test_a_key_that_drawing_does_not_know_is_told_as_it_is_written(flows: Flows) -> None:
+    version = flows({"a": {}})
+    step = RetriedStep(action="log.write", retry=Retry(attempts=3, jitter=False))
+    flow = version.flow.model_copy(update={"steps": {"a": step}})
+    [_, node, _] = graph_of(version.model_copy(update={"flow": flow})).nodes
+    assert node.notes == (Note("retry", "attempts 3, jitter false"),)
+
+
+def test_nodes_tell_what_they_use(flows: Flows) -> None:
+    [start, step, end] = graph_of(flows({"a": {}})).nodes
+    assert (start.kind, start.title) == ("event", "order.placed")
+    assert (step.does, end.title) == ("action log.write", "end")
+
+
+def test_a_schedule_is_told_with_its_time_zone_and_its_condition(flows: Flows) -> None:
+    on: dict[str, Any] = {
+        "schedule": {"cron": "0 9 * * 1-5", "time_zone": "Europe/Berlin"},
+        "where": "event.data",
+    }
+    start = graph_of(flows({"a": {}}, on=on)).nodes[0]
+    assert (start.kind, start.title) == ("schedule", "0 9 * * 1-5, Europe/Berlin")
+    assert start.notes == (Note("where", "event.data"),)
