@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -82,9 +83,8 @@ def _endings(report: Report) -> list[RenderableType]:
     endings: list[RenderableType] = []
     for name, value in (report["outputs"] or {}).items():
         endings.append(Text.from_markup(f"  [bold]{safe(name)}[/]"))
-        endings.append(
-            Padding(Text(plain(value) if isinstance(value, str) else repr(value)), (0, 0, 0, 4))
-        )
+        told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+        endings.append(Padding(Text(plain(told)), (0, 0, 0, 4)))
     if report["error"]:
         where = f" in step {report['error']['step']}" if report["error"].get("step") else ""
         endings.append(Text.from_markup(f"  [bold red]{safe(report['error']['code'])}[/]{where}"))

@@ -1,0 +1,40 @@
+"""Views of runs: what people read of a report."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from shared.cli.views import run_view
+
+REPORT: dict[str, Any] = {
+    "run_id": "joke-1",
+    "flow": "joke",
+    "flow_version": "0fa9",
+    "status": "succeeded",
+    "started_at": None,
+    "created_at": "2026-01-01T00:00:00Z",
+    "finished_at": "2026-01-01T00:00:01Z",
+    "steps": {},
+    "error": None,
+    "totals": {"llm_calls": 0, "tokens": {"input": 0, "output": 0}, "cost_usd": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("plain text", "plain text"),
+        (None, "null"),
+        (["a", None, True], '[\n      "a",\n      null,\n      true\n    ]'),
+        ({"bold": "[bold]ü[/]"}, '{\n      "bold": "[bold]ü[/]"\n    }'),
+    ],
+)
+def test_an_output_is_told_as_json_unless_it_is_a_text(value: Any, told: str) -> None:
+    written = io.StringIO()
+    Console(file=written, width=100).print(run_view({**REPORT, "outputs": {"joke": value}}))
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
+    assert f"    {told}" in "\n".join(lines)
