@@ -193,6 +193,10 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Returns when so much time has passed."""
+        ...
+
 
 @dataclass(frozen=True)
 class StageReport:

@@ -5,6 +5,7 @@ Has no effect and keeps nothing: repeating it sends the same message again.
 
 from __future__ import annotations
 
+from shared.delivery.asking import request_for
 from shared.delivery.closing import ending_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
@@ -19,9 +20,8 @@ from shared.domain.envelope import (
     PromptPin,
     decode,
 )
-from shared.domain.expressions import fill
 from shared.errors import TemplateError
-from shared.prompting.render import pin_of, render
+from shared.prompting.render import pin_of
 
 # What the largest models take is less; an instance holds many of them, several times over each.
 MAX_REQUEST_BYTES = 10_000_000
@@ -43,7 +43,8 @@ async def handle(received: Received, deps: Deps) -> Handled:
     received.describe(pin.labels())
     request = await _request(deps, scope, envelope)
     task = await _task(deps, pin, request)
-    message = scope.message(envelope.step, "generate", task, envelope.context, envelope.place)
+    about = {"place": envelope.place, "resumes": envelope.resumes}
+    message = scope.message(envelope.step, "generate", task, envelope.context, **about)
     await deps.bus.publish("generate", [message])
     reach("emitted")
     return Handled("composed")
@@ -62,13 +63,4 @@ async def _task(deps: Deps, pin: PromptPin, request: ModelRequest) -> GenerateTa
 
 async def _request(deps: Deps, scope: Scope, envelope: Envelope) -> ModelRequest:
     variables = await variables_of(deps.store, scope, envelope)
-    step = scope.version.flow.declared(envelope.step)
-    prompt = scope.version.prompt(envelope.step)
-    labels = {
-        "segue-prompt": prompt.name,
-        "segue-prompt-version": prompt.version,
-        "segue-flow": envelope.run.flow,
-        "segue-run": envelope.run.id,
-        "segue-step": envelope.step,
-    }
-    return render(prompt, variables, fill(step.arguments, variables), labels)
+    return request_for(scope, envelope, scope.version.prompt(envelope.step), variables)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from shared.delivery.asking import request_for
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Spent
@@ -17,7 +18,7 @@ from shared.domain.events import strict_json
 from shared.domain.model import Json
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
 from shared.ports import Clock, Model, ModelReply
-from shared.prompting.render import schema_problem
+from shared.prompting.render import pin_of, schema_problem
 
 _REPAIR = (
     "That answer does not fit the required JSON schema: {problem}\n"
@@ -38,21 +39,28 @@ async def ask(task: StepTask, deps: Deps) -> Json:
     if not isinstance(todo, GenerateTask) or deps.model is None:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     task.spent.prompt = todo.prompt
-    request = await _request(todo, deps)
-    return await _Talk(deps.model, deps.clock, task.spent, request, _seconds(task, deps)).hold()
+    request = await _request(task, todo, deps)
+    return await _Talk(deps.model, deps.clock, task.spent, request, _seconds(task)).hold()
 
 
-async def _request(todo: GenerateTask, deps: Deps) -> ModelRequest:
-    if todo.request is not None:
-        return todo.request
-    data = await deps.blobs.get(todo.blob or "")
-    return ModelRequest.model_validate_json(data)
+async def _request(task: StepTask, todo: GenerateTask, deps: Deps) -> ModelRequest:
+    """What is asked: as it was rendered, or as the step's fallback has it."""
+    other = task.fallback
+    if other is not None and other.prompt is not None:
+        prompt = task.scope.version.prompts[other.prompt]
+        task.spent.prompt = pin_of(prompt)
+        return request_for(task.scope, task.envelope, prompt, task.variables)
+    request = todo.request
+    if request is None:
+        request = ModelRequest.model_validate_json(await deps.blobs.get(todo.blob or ""))
+    changed = {"model": other.model} if other is not None and other.model is not None else {}
+    return request.model_copy(update=changed)
 
 
-def _seconds(task: StepTask, deps: Deps) -> float:
+def _seconds(task: StepTask) -> float:
     """How long the model may take; a step's own timeout is the protocol's to enforce."""
     own = task.scope.version.flow.declared(task.envelope.step).timeout
-    budget = deps.stage.budget * _SHARE
+    budget = task.seconds * _SHARE
     return budget if own is None or own > budget else own + 1
 
 

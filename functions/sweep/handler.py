@@ -1,7 +1,8 @@
-"""One tick: fails runs past their deadline and deletes what has expired, a bounded number a tick.
+"""One tick: fails runs past their deadline, sends what is due, deletes what has expired.
 
-A missed tick loses nothing; the next one finds the same records. Firestore's own TTL deletes within
-about a day; this keeps the local system and idempotency honest in the meantime.
+So much of each a tick. A missed tick loses nothing; the next one finds the same records.
+Firestore's own TTL deletes within about a day; this keeps the local system and idempotency honest
+in the meantime.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
+from shared.delivery.due import take_up_due
 from shared.delivery.ending import end_of_run
 from shared.delivery.handled import Handled, Received
 from shared.delivery.telling import tell_ended_run
@@ -26,6 +28,7 @@ _INSIDE = {"runs": ("steps", "joins")}
 async def handle(received: Received, deps: Deps) -> Handled:
     """Counts what it did in the log line. Raises ObjectsUnavailableError when all else is done."""
     timed_out = [run for run in await _overdue(deps) if await _time_out(run, deps)]
+    due = await take_up_due(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -34,7 +37,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
                 expired += await _delete(collection, document, deps)
             except ObjectsUnavailableError as error:  # the next one may lie in another bucket
                 unreachable = error
-    received.describe({}, timed_out=[run.name for run in timed_out], expired=expired)
+    received.describe({}, timed_out=[run.name for run in timed_out], due=due, expired=expired)
     if unreachable is not None:
         raise unreachable
     return Handled("swept")

@@ -74,6 +74,8 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         "llm_calls": usage.llm_calls,
         "ledger": [attempt.model_dump(mode="json") for attempt in record.attempts],
         **({"handled": True} if record.handled else {}),
+        **({"fallback": True} if record.fallback else {}),
+        **({"due": _told(record.due)} if record.due else {}),
         **({"answers": record.answers} if record.answers else {}),
         **(_map_report(record.mapped, items) if record.mapped else {}),
     }

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery, Envelope
 from shared.domain.instances import instance_of
-from shared.domain.records import Attempt, Failure, StepRecord, Usage, step_path
+from shared.domain.records import RETRIED, Attempt, Failure, StepRecord, Usage, step_path
 from shared.errors import (
     AlreadyExistsError,
     ClaimBusyError,
+    ClaimLostError,
     Conflict,
     SegueError,
     StaleError,
@@ -43,8 +45,15 @@ class Finished:
     record: StepRecord
 
 
-async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | Finished:
-    """Claims the step, or tells that it is done.
+@dataclass(frozen=True)
+class PutOff:
+    """The step is tried again later, by a message that is not this one."""
+
+    record: StepRecord
+
+
+async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | Finished | PutOff:
+    """Claims the step, or tells that it is done, or not yet due.
 
     Costs one write and no read where nobody else was there. Raises ClaimBusyError while another
     delivery holds a live lease.
@@ -61,12 +70,19 @@ async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | F
         found = await deps.store.get(path)
         if found is None:
             break
+        record = StepRecord.of(found.data)
+        if _is_put_off(record) and envelope.resumes < len(record.attempts):
+            return PutOff(record)
         held = _judge(deps, found, delivery, owner)
         if held is not None:
             return held
         with contextlib.suppress(StaleError):
             return await _take_over(deps, found, delivery, owner)
     raise ClaimBusyError(f"step {envelope.step} of run {envelope.run.id}")
+
+
+def _is_put_off(record: StepRecord) -> bool:
+    return record.status is StepStatus.PENDING and record.due is not None
 
 
 def _fresh(deps: Deps, envelope: Envelope, delivery: Delivery, owner: str) -> StepRecord:
@@ -130,10 +146,57 @@ async def _take_over(deps: Deps, found: Document, delivery: Delivery, owner: str
                 Attempt(n=len(before.attempts) + 1, started_at=now),
             ],
             "started_at": before.started_at or now,
+            "due": None,
         }
     )
     [written] = await deps.store.commit([Update(found.path, record.document(), found.revision)])
     return Claim(record, written.revision)
+
+
+async def try_again(
+    deps: Deps, held: Claim, failure: Failure, usage: Usage, *, fallback: bool
+) -> Claim:
+    """Records that this try has failed and that the next one begins, in the same hands.
+
+    Raises ClaimLostError where they are others' by now.
+    """
+    now = deps.clock.now()
+    closed = _closed(held.record.attempts, RETRIED, failure, usage, now)
+    attempts = [*closed, Attempt(n=len(closed) + 1, started_at=now)]
+    changed = {"attempts": attempts, "fallback": fallback}
+    return await _note(deps, held, changed)
+
+
+async def put_off(
+    deps: Deps, held: Claim, failure: Failure, usage: Usage, *, due: datetime, fallback: bool
+) -> None:
+    """Records that this try has failed and when the next one is due; nobody holds the step.
+
+    Raises as `try_again` does.
+    """
+    closed = _closed(held.record.attempts, RETRIED, failure, usage, deps.clock.now())
+    freed = {"status": StepStatus.PENDING, "owner": "", "lease_until": None, "due": due}
+    await _note(deps, held, {**freed, "attempts": closed, "fallback": fallback})
+
+
+async def _note(deps: Deps, held: Claim, changed: dict[str, Any]) -> Claim:
+    """Changes the record of a step that is held, once, though an answer may be lost."""
+    record = held.record.model_copy(update=changed)
+    path = step_path(record.run_id, record.step)
+    try:
+        update = Update(path, StepRecord.fields_of(changed), held.revision)
+        [written] = await deps.store.commit([update])
+        return Claim(record, written.revision)
+    except StaleError:
+        found = await deps.store.get(path)
+        if found is None or not _is_same(StepRecord.of(found.data), record):
+            raise ClaimLostError(f"step {record.step} of run {record.run_id}") from None
+        return Claim(record, found.revision)  # it was our own write, whose answer was lost
+
+
+def _is_same(found: StepRecord, record: StepRecord) -> bool:
+    mine = (record.fence, record.owner, record.status, len(record.attempts))
+    return (found.fence, found.owner, found.status, len(found.attempts)) == mine
 
 
 async def release(deps: Deps, held: Claim, error: SegueError, usage: Usage) -> None:

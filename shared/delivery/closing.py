@@ -111,7 +111,7 @@ class Closing:
             await self._item_ended(record.error, known)
             return True
         if record.status is StepStatus.SUCCEEDED:
-            known = {**known, record.step: record.output}
+            known = {**known, **self._flow.named(record.step, record.output)}
         await self._settler.repeat(record.step, record.status, known)
         return True
 

@@ -135,7 +135,8 @@ class Items:
             "mapped": mapped,
         }
         result = Update(found.path, StepRecord.fields_of(fields), found.revision)
-        known = {**await self._variables(record.step), record.step: outputs}
+        flow = self._scope.version.flow
+        known = {**await self._variables(record.step), **flow.named(record.step, outputs)}
         done = await self._settler.settle(
             record.step, StepStatus.SUCCEEDED, result, known, self._standing(record.step)
         )
@@ -175,7 +176,7 @@ class Items:
         if await self._settler.progress.end.open_revision() is not None:
             known = await self._variables(record.step)
             if record.status is StepStatus.SUCCEEDED:
-                known[record.step] = record.output
+                known |= self._scope.version.flow.named(record.step, record.output)
             await self._settler.repeat(record.step, record.status, known)
         return None
 
@@ -198,7 +199,12 @@ class Items:
 
     async def _free_failed(self, found: Sequence[Document | None]) -> None:
         """A failed item can be claimed again; one that works on keeps its claim."""
-        fields = {"status": StepStatus.PENDING, "error": None, "finished_at": None}
+        fields = {
+            "status": StepStatus.PENDING,
+            "error": None,
+            "finished_at": None,
+            "fallback": False,
+        }
         pending = StepRecord.fields_of(fields)
         failed = [one for one in found if one and _status(one) is StepStatus.FAILED]
         for at in range(0, len(failed), _WRITES):

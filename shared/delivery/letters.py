@@ -224,12 +224,12 @@ def failed_step(
     deps: Deps,
     *,
     handled: bool = False,
-) -> Write:
+) -> Create | Update:
     """The write that fails an unfinished step with the letter's reason, as it was `found`."""
     now = deps.clock.now()
     if found is not None:
         failed = {"status": StepStatus.FAILED, "error": record.error, "finished_at": now}
-        freed = {"owner": "", "lease_until": None, "handled": handled}
+        freed = {"owner": "", "lease_until": None, "due": None, "handled": handled}
         return Update(found.path, StepRecord.fields_of({**failed, **freed}), found.revision)
     instance = instance_of(step)
     fresh = StepRecord(

@@ -82,16 +82,18 @@ class Maps:
         """Sends these items, a bounded number at a time."""
         for at in range(0, len(indexes), _AT_ONCE):
             some = indexes[at : at + _AT_ONCE]
-            pairs = [self._message(step, mapped, index, variables) for index in some]
+            pairs = [self.message(Instance(step, index), mapped, variables) for index in some]
             await self._deps.bus.publish(pairs[0][0], [message for _, message in pairs])
 
-    def _message(
-        self, step: str, mapped: Mapped, index: int, variables: Mapping[str, Any]
+    def message(
+        self, item: Instance, mapped: Mapped, variables: Mapping[str, Any], resumes: int = 0
     ) -> tuple[str, Message]:
+        """(topic, message) of an item."""
         assert mapped.values is not None
-        known = {**variables, "item": mapped.values[index], "index": index}
-        place = Place(size=mapped.size, next=self.after(step, mapped, index))
-        return self._scope.hand_over(str(Instance(step, index)), known, place)
+        assert item.index is not None
+        known = {**variables, "item": mapped.values[item.index], "index": item.index}
+        place = Place(size=mapped.size, next=self.after(item.step, mapped, item.index))
+        return self._scope.hand_over(str(item), known, place, resumes)
 
     async def records(self, step: str, size: int) -> list[Document | None]:
         """The records of all items, in order."""

@@ -191,7 +191,7 @@ class Progress:
     def _after(self, record: StepRecord, variables: Variables) -> tuple[Advance, Variables]:
         known = dict(variables)
         if record.status is StepStatus.SUCCEEDED:
-            known[record.step] = record.output
+            known |= self._flow.named(record.step, record.output)
         return chain.advance(self._flow, record.step, record.status, known), known
 
     # -- joins ------------------------------------------------------------------------------

@@ -195,7 +195,12 @@ async def _reopen(
         "deadline": _deadline(version, deps),
     }
     writes: list[Write] = [Update(found.path, RunRecord.fields_of(changed), found.revision)]
-    pending = {"status": StepStatus.PENDING, "error": None, "finished_at": None}
+    pending = {
+        "status": StepStatus.PENDING,
+        "error": None,
+        "finished_at": None,
+        "fallback": False,
+    }
     writes.extend(
         Update(step.path, StepRecord.fields_of(pending), step.revision)
         for step in steps

@@ -6,6 +6,7 @@ whether that message has to be kept as a dead letter.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shared.delivery.closing import Closing, End, RecordedFailure
@@ -15,10 +16,12 @@ from shared.delivery.letters import Letter, failed_step
 from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Envelope
+from shared.domain.expressions import fill
 from shared.domain.instances import instance_of
 from shared.domain.records import RunRecord, StepRecord, run_path, step_path
 from shared.domain.version import FlowVersion
-from shared.errors import PayloadMissingError, VersionMissingError
+from shared.errors import ExpressionError, PayloadMissingError, VersionMissingError
+from shared.ports import Document
 
 
 async def reroute(letter: Letter, deps: Deps, span_id: str) -> Handled | None:
@@ -53,7 +56,10 @@ async def _version(envelope: Envelope, deps: Deps) -> FlowVersion | None:
 def _provides(version: FlowVersion, envelope: Envelope) -> bool:
     """Whether the flow says what the step's failure does, or has a map decide that of an item."""
     declared = version.flow.steps.get(instance_of(envelope.step).step)
-    return declared is not None and (declared.survives or envelope.place is not None)
+    if declared is None:
+        return False
+    has_value = declared.fallback is not None and declared.fallback.is_value
+    return declared.survives or has_value or envelope.place is not None
 
 
 class _Rerouting:
@@ -68,17 +74,30 @@ class _Rerouting:
 
     async def fail(self) -> None:
         """Raises RecordedFailure where the run ends with it."""
-        run, step = self._envelope.run.id, self._envelope.step
-        found = await self._deps.store.get(step_path(run, step))
+        path = step_path(self._envelope.run.id, self._envelope.step)
+        found = await self._deps.store.get(path)
         record = StepRecord.of(found.data) if found else None
         if record is None or not record.status.is_final:
-            handled = self._closing.survives
-            result = failed_step(self._letter, run, step, found, self._deps, handled=handled)
-            known = await self._variables()
-            end = End(StepStatus.FAILED, result, known, self._letter.error)
-            record = await self._closing.close(end, self._standing)
+            record = await self._closing.close(await self._end(found), self._standing)
         if record is not None:  # it had ended: only what follows may not have been sent
             await self._closing.resume(record, self._variables)
+
+    async def _end(self, found: Document | None) -> End:
+        """As failed, or with the value that its flow has for that."""
+        run, step = self._envelope.run.id, self._envelope.step
+        known, handled = await self._variables(), self._closing.survives
+        write = failed_step(self._letter, run, step, found, self._deps, handled=handled)
+        fallback = self._scope.version.flow.declared(step).fallback
+        if fallback is None or not fallback.is_value:
+            return End(StepStatus.FAILED, write, known, self._letter.error)
+        try:
+            value = fill(fallback.value, known)
+        except ExpressionError:  # then the step has failed of what it failed of
+            return End(StepStatus.FAILED, write, known, self._letter.error)
+        changed = {"status": StepStatus.SUCCEEDED, "output": value, "error": None}
+        fields = StepRecord.fields_of({**changed, "handled": False, "fallback": True})
+        known |= self._scope.version.flow.named(step, value)
+        return End(StepStatus.SUCCEEDED, replace(write, data={**write.data, **fields}), known)
 
     async def _variables(self) -> dict[str, Any]:
         context = self._envelope.context

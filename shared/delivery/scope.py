@@ -51,17 +51,26 @@ class Scope:
     cause: str
 
     def hand_over(
-        self, step: str, variables: Mapping[str, Any], place: Place | None = None
+        self,
+        step: str,
+        variables: Mapping[str, Any],
+        place: Place | None = None,
+        resumes: int = 0,
     ) -> tuple[str, Message]:
-        """(topic, message) that starts a step, or with a `place` an item of one."""
+        """(topic, message) that starts a step, or with a `place` an item of one.
+
+        One that was put off is only taken up again by a message that `resumes` it.
+        """
         stage = self.version.flow.stage(step)
         task: Task = ComposeTask() if stage == "compose" else ActTask()
-        return stage, self.message(step, stage, task, self._context(step, variables), place)
+        about = {"place": place, "resumes": resumes}
+        return stage, self.message(step, stage, task, self._context(step, variables), **about)
 
-    def message(
-        self, step: str, stage: str, task: Task, context: Context, place: Place | None = None
-    ) -> Message:
-        """The message that hands a step, or an item of one, to a stage."""
+    def message(self, step: str, stage: str, task: Task, context: Context, **about: Any) -> Message:
+        """The message that hands a step, or an item of one, to a stage.
+
+        `about` are further fields of the envelope.
+        """
         envelope = Envelope(
             id=ids.message_id(self.run.id, step, stage),
             cause=self.cause,
@@ -69,7 +78,7 @@ class Scope:
             step=step,
             context=context,
             task=task,
-            place=place,
+            **about,
         )
         attributes = {
             **self.extensions,
@@ -148,7 +157,7 @@ async def variables_of(store: Store, scope: Scope, envelope: Envelope) -> dict[s
     if instance.index is not None and "item" in stored:
         stored.remove("item")
         loaded["item"] = await _stored_item(store, scope.run, instance.step, instance.index)
-    loaded |= await load(store, scope.run, stored)
+    loaded |= await load(store, scope, stored)
     return {**context.inline, **loaded, "run": scope.run_variables()}
 
 
@@ -161,17 +170,27 @@ async def _stored_item(store: Store, run: RunPins, step: str, index: int) -> Any
     return mapped.values[index]
 
 
-async def load(store: Store, run: RunPins, names: Iterable[str]) -> dict[str, Any]:
-    """Stored variables by name: the event, and outputs of steps that succeeded."""
+async def load(store: Store, scope: Scope, names: Iterable[str]) -> dict[str, Any]:
+    """Stored variables by name: the event, and outputs of steps that succeeded.
+
+    The output of a step that another has stood in for is that one's.
+    """
     wanted = sorted(names)
     if not wanted:
         return {}
+    run, steps = scope.run, scope.version.flow.steps
+    stand_ins = {name: steps[name].stand_in for name in wanted if name in steps}
+    read = [*wanted, *sorted({one for one in stand_ins.values() if one} - set(wanted))]
     paths = [
-        event_path(run.event_key) if name == "event" else step_path(run.id, name) for name in wanted
+        event_path(run.event_key) if name == "event" else step_path(run.id, name) for name in read
     ]
-    found = await store.get_many(paths)
-    pairs = zip(wanted, found, strict=True)
-    return {name: value for name, doc in pairs for value in _stored_value(name, doc)}
+    found = dict(zip(read, await store.get_many(paths), strict=True))
+    values = {name: value for name in read for value in _stored_value(name, found[name])}
+    for name in wanted:
+        stand_in = stand_ins.get(name)
+        if name not in values and stand_in in values:
+            values[name] = values[stand_in]
+    return {name: values[name] for name in wanted if name in values}
 
 
 def _stored_value(name: str, document: Document | None) -> list[Any]:
@@ -193,5 +212,5 @@ async def variables_at(
     if "event" in scope.version.wanted(step):
         wanted |= {"event"}
     missing = wanted - known.keys()
-    loaded = await load(store, scope.run, missing)
+    loaded = await load(store, scope, missing)
     return {**known, **loaded, "run": scope.run_variables()}

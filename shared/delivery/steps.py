@@ -9,9 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
-from shared.delivery.claim import Claim, Finished, claim, close_attempt, release
+from shared.delivery.claim import (
+    Claim,
+    Finished,
+    PutOff,
+    claim,
+    close_attempt,
+    put_off,
+    release,
+    try_again,
+)
 from shared.delivery.closing import Closing, End, ending_of, require_not_failed
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
@@ -20,12 +30,16 @@ from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Outcome, Spent
 from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.delivery.settling import Standing
+from shared.delivery.tries import is_dealt_with, next_try
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Envelope, decode
+from shared.domain.expressions import fill
 from shared.domain.model import Json
-from shared.domain.records import Failure, RunStatus, StepRecord, step_path
+from shared.domain.records import Failure, RunStatus, StepRecord, Usage, step_path
+from shared.domain.step import Fallback
 from shared.errors import (
     ClaimLostError,
+    ExpressionError,
     MessageInvalidError,
     OutputTooLargeError,
     RecordTooLargeError,
@@ -34,20 +48,26 @@ from shared.errors import (
     StepTimeoutError,
     Transient,
 )
-from shared.ports import Update
+from shared.ports import ModelCall, Update
 
 
 @dataclass(frozen=True)
 class StepTask:
-    """What the work gets: the step's envelope, its scope and the variables it can see."""
+    """What the work gets: the step's envelope, its scope and the variables it can see.
+
+    `seconds` are left for it. With a `fallback` that is to do the work in the step's place.
+    """
 
     envelope: Envelope
     scope: Scope
     variables: dict[str, Any]
     spent: Spent
+    seconds: float
+    fallback: Fallback | None = None
 
 
 Work = Callable[[StepTask, Deps], Awaitable[Json]]
+_MOST_WAITED = 10.0  # seconds that a retry is waited for in the request; longer ones are put off
 
 
 async def run_step(received: Received, deps: Deps, work: Work, *, check_run: bool) -> Handled:
@@ -71,6 +91,8 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     if version.flow.declared(envelope.step).foreach is not None and envelope.place is None:
         raise MessageInvalidError(f"step {envelope.step!r} is mapped, and this is no item of it")
     held = await claim(deps, envelope, received.delivery)
+    if isinstance(held, PutOff):
+        return Handled("not-due")
     step = _Step(deps, scope, envelope, received)
     if isinstance(held, Finished):
         return await step.resume(held.record)
@@ -93,47 +115,116 @@ class _Step:
         self._received = received
         self._declared = scope.version.flow.declared(envelope.step)
         self._closing = Closing(deps, scope, envelope)
-        self._spent = Spent()
+        self._began = deps.clock.now()
+        self._tried = Usage()
 
     async def carry_out(self, held: Claim, work: Work) -> Handled:
+        """Tries as often as the step's policy and the stage's time allow."""
         variables: dict[str, Any] = dict(self._envelope.context.inline)
-        self._received.calls = self._spent.calls
-        try:
-            variables = await variables_of(self._deps.store, self._scope, self._envelope)
-            outcome = self._spent.succeeded(await self._worked(variables, work))
-        except SegueError as error:
-            outcome = self._spent.failed(error)
-        finally:
-            self._received.usage = self._spent.usage  # what a defect ends was billed too
-        reach("worked")
-        outcome = _fitting(outcome)
-        if isinstance(outcome.error, Transient):
-            await release(self._deps, held, outcome.error, outcome.usage)
-            raise outcome.error
-        if outcome.error is not None:
-            return await self._close(held, StepStatus.FAILED, outcome, variables)
-        return await self._succeed(held, outcome, variables)
+        calls: list[ModelCall] = []
+        self._received.calls = calls
+        while True:
+            spent = Spent(calls=calls)
+            try:
+                variables = await variables_of(self._deps.store, self._scope, self._envelope)
+                outcome = spent.succeeded(await self._worked(held, variables, work, spent))
+            except SegueError as error:
+                outcome = spent.failed(error)
+            finally:
+                self._tried += spent.usage  # what a defect ends was billed too
+                self._received.usage = self._tried
+            reach("worked")
+            outcome = _fitting(outcome)
+            if outcome.error is None:
+                return await self._succeed(held, outcome, variables)
+            following = await self._next(held, outcome, outcome.error)
+            if following is None:
+                return await self._give_up(held, outcome, outcome.error, variables)
+            if isinstance(following, Handled):
+                return following
+            held = following
 
-    async def _worked(self, variables: dict[str, Any], work: Work) -> Json:
-        """The output, within min(step timeout, stage budget)."""
+    async def _worked(
+        self, held: Claim, variables: dict[str, Any], work: Work, spent: Spent
+    ) -> Json:
+        """The output, within min(step timeout, what is left of the stage's budget)."""
         own = self._declared.timeout
-        budget = self._deps.stage.budget
-        limit = min(own or budget, budget)
+        left = max(self._deps.stage.budget - self._elapsed(), 0.0)
+        limit = min(own or left, left)
+        fallback = self._declared.fallback if held.record.fallback else None
         try:
             async with asyncio.timeout(limit) as deadline:
-                task = StepTask(self._envelope, self._scope, variables, self._spent)
+                task = StepTask(self._envelope, self._scope, variables, spent, left, fallback)
                 return await work(task, self._deps)
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            if own is not None and own <= budget:
+            if own is not None and own <= left:
                 raise StepTimeoutError(f"step {self._envelope.step!r}: {own:g} s") from error
-            raise StageBudgetError(f"step {self._envelope.step!r}: {budget:g} s") from error
+            raise StageBudgetError(f"step {self._envelope.step!r}: {left:g} s") from error
+
+    def _elapsed(self) -> float:
+        return (self._deps.clock.now() - self._began).total_seconds()
+
+    # -- failure ----------------------------------------------------------------------------
+
+    async def _next(
+        self, held: Claim, outcome: Outcome, error: SegueError
+    ) -> Claim | Handled | None:
+        """Goes on to another try: at once, after a wait, or later. None where there is none."""
+        following = next_try(self._declared, held.record, error.code, self._key)
+        if following is None:
+            return None
+        failure = Failure.of(error, self._envelope.step)
+        spent = self._elapsed() + following.wait
+        if following.wait > _MOST_WAITED or spent > self._deps.stage.budget / 2:
+            due = self._deps.clock.now() + timedelta(seconds=following.wait)
+            fallback = following.fallback
+            await put_off(self._deps, held, failure, outcome.usage, due=due, fallback=fallback)
+            return Handled("put-off", failure)
+        again = await try_again(
+            self._deps, held, failure, outcome.usage, fallback=following.fallback
+        )
+        await self._deps.clock.sleep(following.wait)
+        return again
+
+    async def _give_up(
+        self, held: Claim, outcome: Outcome, error: SegueError, variables: dict[str, Any]
+    ) -> Handled:
+        """The last try has failed: releases the step, or ends it, by its fallback or as failed."""
+        if isinstance(error, Transient) and not is_dealt_with(
+            self._declared, held.record, error.code
+        ):
+            await release(self._deps, held, error, outcome.usage)
+            raise error
+        fallback = self._declared.fallback
+        if fallback is None or not fallback.is_value:
+            return await self._close(held, StepStatus.FAILED, outcome, variables)
+        failure = Failure.of(error, self._envelope.step)
+        attempts = close_attempt(held, "failed", failure, outcome.usage, self._deps)
+        record = held.record.model_copy(update={"attempts": attempts, "fallback": True})
+        try:
+            value = fill(fallback.value, variables)
+        except ExpressionError as broken:
+            broken.detail = f"`fallback`: {broken.detail}"
+            failed = replace(outcome, error=broken)
+            return await self._close(held, StepStatus.FAILED, failed, variables)
+        replaced = Claim(record, held.revision)
+        return await self._succeed(
+            replaced, _fitting(replace(outcome, output=value, error=None)), variables
+        )
+
+    @property
+    def _key(self) -> str:
+        return f"{self._scope.run.id}/{self._envelope.step}"
+
+    # -- the end ----------------------------------------------------------------------------
 
     async def _succeed(self, held: Claim, outcome: Outcome, variables: dict[str, Any]) -> Handled:
-        known = {**variables, self._envelope.step: outcome.output}
+        name = self._envelope.step
+        named = self._scope.version.flow.named(name, outcome.output)
         try:
-            return await self._close(held, StepStatus.SUCCEEDED, outcome, known)
+            return await self._close(held, StepStatus.SUCCEEDED, outcome, {**variables, **named})
         except RecordTooLargeError as error:
             failed = replace(outcome, output=None, error=error)
             return await self._close(held, StepStatus.FAILED, failed, variables)
@@ -186,6 +277,7 @@ class _Step:
             "output": outcome.output,
             "error": failure,
             "handled": failure is not None and self._closing.survives,
+            "fallback": held.record.fallback,
             "attempts": attempts,
             "answers": list(outcome.answers),
             "prompt": outcome.prompt,

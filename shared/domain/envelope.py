@@ -146,6 +146,7 @@ class Envelope(Wire):
     context: Context = Context()
     task: Task
     place: Place | None = None  # of an item
+    resumes: int = 0  # how many attempts had been put off when it was sent: not from a first one
 
     def encode(self) -> bytes:
         return self.model_dump_json().encode()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
@@ -118,12 +118,20 @@ class Flow(Declared):
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
         needs = (Edge(need, name) for name, step in self.steps.items() for need in step.needs)
-        gotos = (
-            Edge(name, step.goto, "error")
+        failing = (
+            Edge(name, target, "error")
             for name, step in self.steps.items()
-            if step.goto is not None
+            for target in (step.goto, step.stand_in)
+            if target is not None
         )
-        return (*needs, *gotos)
+        # Whoever needs a step needs what may take its place: one of the two succeeds at most.
+        instead = (
+            Edge(other.stand_in, name)
+            for name, step in self.steps.items()
+            for need in step.needs
+            if (other := self.steps.get(need)) is not None and other.stand_in is not None
+        )
+        return tuple(dict.fromkeys((*needs, *failing, *instead)))
 
     @cached_property
     def incoming(self) -> dict[str, tuple[Edge, ...]]:
@@ -182,14 +190,19 @@ class Flow(Declared):
 
     # -- variables --------------------------------------------------------------------------
 
+    def named(self, step: str, output: Any) -> dict[str, Any]:
+        """A step's output by its name, and by those of the steps that it has stood in for."""
+        replaced = (name for name, other in self.steps.items() if other.stand_in == step)
+        return dict.fromkeys((step, *replaced), output)
+
     def references(self, step: str) -> frozenset[str]:
         """Variables that the step's own declaration refers to."""
         declared = self.steps[step]
         condition = names(declared.when, expression=True) if declared.when else frozenset()
         if declared.foreach is None:
-            return condition | names(list(declared.arguments.values()))
+            return condition | declared.texts_read
         items = names(declared.foreach.source, expression=True)
-        return condition | items | (names(list(declared.arguments.values())) - LOOP)
+        return condition | items | (declared.texts_read - LOOP)
 
 
 def _closure(start: Iterable[str], following: Callable[[str], Iterable[str]]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from shared.domain.mapped import Mapped
 from shared.domain.model import Json, Wire
 from shared.errors import SegueError
 
+RETRIED = "retried"  # an attempt that failed, and that another one follows
 MAX_TOLD = 2000  # characters of an error's text; a record holds several
 
 
@@ -218,7 +219,7 @@ class RunRecord(Record):
 
 
 class Attempt(Wire):
-    """One try at a step. `outcome`: running, succeeded, failed, released or lost."""
+    """One try at a step. `outcome`: running, succeeded, failed, retried, released or lost."""
 
     n: int
     started_at: datetime
@@ -259,7 +260,16 @@ class StepRecord(Record):
     item_of: str | None = None
     index: int | None = None
     mapped: Mapped | None = None
+    due: datetime | None = None  # when it is to be tried again
+    fallback: bool = False  # its fallback has taken over
     expire_at: datetime
+
+    @property
+    def retries(self) -> int:
+        """How many tries have failed since the step began, or was last redriven."""
+        outcomes = [attempt.outcome for attempt in reversed(self.attempts)]
+        ends = [at for at, outcome in enumerate(outcomes) if outcome == "failed"]
+        return outcomes[: ends[0] if ends else None].count(RETRIED)
 
     @property
     def usage(self) -> Usage:

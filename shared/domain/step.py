@@ -8,12 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from shared.domain.durations import Seconds
+from shared.domain.expressions import names
 from shared.domain.model import Declared, Json
+from shared.domain.retry import Retry
 
 WORD, MAPPING = "$word", "$mapping"  # tags, which pydantic puts into the places of its complaints
 
@@ -113,6 +122,25 @@ def _for_each(value: object) -> object:
     return {"in": value} if isinstance(value, str) else value
 
 
+class Fallback(Declared):
+    """What takes the place of a step that has failed, retries and all."""
+
+    value: Json = Field(None, description="Value or template: the step's output.")
+    prompt: str | None = Field(None, description="Another prompt, asked once.")
+    model: str | None = Field(None, description="Another model, asked the same once.")
+    step: str | None = Field(None, description="Another step, whose output stands in for its own.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a fallback is exactly one of: value, prompt, model, step")
+        return self
+
+    @property
+    def is_value(self) -> bool:
+        return "value" in self.model_fields_set
+
+
 class Step(Declared):
     """What every kind of step can say."""
 
@@ -134,6 +162,8 @@ class Step(Declared):
     timeout: Seconds | None = Field(
         None, description="The step, or each of its items, fails when it works longer."
     )
+    retry: Retry | None = Field(None, description="How often it is tried, and when again.")
+    fallback: Fallback | None = Field(None, description="What takes its place where it fails.")
     on_error: OnError = Field(
         "fail",
         description="What its failure does: the run fails, or goes on without the step"
@@ -149,6 +179,12 @@ class Step(Declared):
     )
 
     @property
+    def texts_read(self) -> frozenset[str]:
+        """Variables that its `with` and its fallback refer to."""
+        value = self.fallback.value if self.fallback is not None else None
+        return names([*self.arguments.values(), value])
+
+    @property
     def quorum(self) -> int | None:
         """How many successes let it start at once; None where it waits for all of its branches."""
         if isinstance(self.join, Quorum):
@@ -157,13 +193,18 @@ class Step(Declared):
 
     @property
     def goto(self) -> str | None:
-        """The step that its failure starts."""
+        """The step that its failure starts in place of its successors."""
         return self.on_error.goto if isinstance(self.on_error, Goto) else None
+
+    @property
+    def stand_in(self) -> str | None:
+        """The step that its failure starts, and whose output is then taken for its own."""
+        return self.fallback.step if self.fallback is not None else None
 
     @property
     def survives(self) -> bool:
         """Whether the run goes on where it fails."""
-        return self.on_error != "fail"
+        return self.on_error != "fail" or self.stand_in is not None
 
 
 class PromptStep(Step):

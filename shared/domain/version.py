@@ -15,7 +15,7 @@ from shared.domain.flow import Flow
 from shared.domain.ids import content_hash
 from shared.domain.instances import LOOP
 from shared.domain.model import Declared, Json, Wire
-from shared.domain.step import PromptStep
+from shared.domain.step import PromptStep, Step
 
 
 class FrontMatter(Declared):
@@ -54,6 +54,14 @@ class PromptVersion(Wire):
         return names([self.body, self.head.system or "", *self.partials.values()])
 
 
+def prompts_of(step: Step) -> tuple[str, ...]:
+    """The names of the prompts that a step may ask with."""
+    if not isinstance(step, PromptStep):
+        return ()
+    other = step.fallback.prompt if step.fallback is not None else None
+    return (step.prompt,) if other is None else (step.prompt, other)
+
+
 class FlowVersion(Wire):
     """One version of a flow, complete in itself."""
 
@@ -81,17 +89,19 @@ class FlowVersion(Wire):
         found = names(list(self.flow.outputs.values()))
         for name in self.flow.later(step):
             found |= self.flow.references(name)
-            if isinstance(self.flow.steps[name], PromptStep):
-                hidden = LOOP if self.flow.steps[name].foreach else frozenset()
-                found |= self.prompt(name).references - hidden
+            hidden = LOOP if self.flow.steps[name].foreach else frozenset()
+            found |= self._read_by_prompts(name) - hidden
         self._wanted[step] = found
         return found
 
     def wanted_by_items(self, step: str) -> frozenset[str]:
         """Variables that an item of a mapped step refers to itself: nothing follows from it."""
-        declared = self.flow.steps[step]
-        own = names(list(declared.arguments.values()))
-        return own | self.prompt(step).references if isinstance(declared, PromptStep) else own
+        return self.flow.steps[step].texts_read | self._read_by_prompts(step)
+
+    def _read_by_prompts(self, step: str) -> frozenset[str]:
+        """Variables that the step's prompt reads, and the one that may take its place."""
+        names_of_prompts = prompts_of(self.flow.steps[step])
+        return frozenset().union(*(self.prompts[name].references for name in names_of_prompts))
 
     @cached_property
     def _wanted(self) -> dict[str, frozenset[str]]:

@@ -87,6 +87,7 @@ class FlowCheck:
             yield from self._text(at, step.foreach.source, before, expression=True)
             yield from foreach_problems(self._source, self._flow, name, step.foreach)
         yield from self._texts(("steps", name, "with"), step.arguments, inside)
+        yield from self._fallback(name, step, inside)
         match step:
             case PromptStep():
                 yield from self._prompt(name, step, inside)
@@ -95,21 +96,41 @@ class FlowCheck:
             case CallStep():
                 yield from self._call(name, step)
 
+    def _fallback(self, name: str, step: Step, before: frozenset[str]) -> Iterator[Problem]:
+        if step.fallback is None:
+            return
+        at: Location = ("steps", name, "fallback")
+        yield from self._texts((*at, "value"), step.fallback.value, before)
+        asks = step.fallback.prompt is not None or step.fallback.model is not None
+        if asks and not isinstance(step, PromptStep):
+            yield self._at(
+                at, f"step {name!r} asks no model; its fallback is a `value` or a `step`"
+            )
+        elif step.fallback.prompt is not None:
+            yield from self._one_prompt(
+                (*at, "prompt"), name, step.fallback.prompt, before | step.arguments.keys()
+            )
+
     def _prompt(self, name: str, step: PromptStep, before: frozenset[str]) -> Iterator[Problem]:
         at = ("steps", name, "prompt")
-        prompt = self._prompts.get(step.prompt)
+        yield from self._one_prompt(at, name, step.prompt, before | step.arguments.keys())
+
+    def _one_prompt(
+        self, at: Location, name: str, prompt_name: str, has: frozenset[str]
+    ) -> Iterator[Problem]:
+        prompt = self._prompts.get(prompt_name)
         if prompt is None:
             yield self._at(
                 at,
-                f"there is no prompt {step.prompt!r}; create"
-                f" templates/{step.prompt}.md.j2{did_you_mean(step.prompt, self._prompts)}",
+                f"there is no prompt {prompt_name!r}; create"
+                f" templates/{prompt_name}.md.j2{did_you_mean(prompt_name, self._prompts)}",
             )
             return
-        given = before | _ALWAYS | step.arguments.keys() | GLOBALS
+        given = has | _ALWAYS | GLOBALS
         for missing in sorted(prompt.references - given):
             yield self._at(
                 at,
-                f"prompt {step.prompt!r} reads {missing!r}, which step {name!r} does not have;"
+                f"prompt {prompt_name!r} reads {missing!r}, which step {name!r} does not have;"
                 " pass it in `with` or add the step to `needs`",
             )
 
@@ -219,6 +240,8 @@ class FlowCheck:
         step: Step | None = self._flow.steps.get(name)
         if not isinstance(step, PromptStep) or step.prompt not in self._prompts:
             return None
+        if step.fallback is not None and step.fallback.model is None:
+            return None  # what takes its place may be of another shape
         schema = self._prompts[step.prompt].head.output
         if schema is None:
             return frozenset({"text"})

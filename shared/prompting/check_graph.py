@@ -38,11 +38,18 @@ class _GraphCheck:
 
     def gotos(self) -> Iterator[Problem]:
         for name, step in self._flow.steps.items():
-            if step.goto is not None and step.goto not in self._flow.steps:
+            for key, target in (("on_error", step.goto), ("fallback", step.stand_in)):
+                if target is not None and target not in self._flow.steps:
+                    yield self._at(
+                        ("steps", name, key),
+                        f"step {name!r} goes to {target!r}, which is not a step"
+                        + did_you_mean(target, self._flow.steps),
+                    )
+            if step.goto is not None and step.stand_in is not None:
                 yield self._at(
-                    ("steps", name, "on_error"),
-                    f"step {name!r} goes to {step.goto!r}, which is not a step"
-                    + did_you_mean(step.goto, self._flow.steps),
+                    ("steps", name, "fallback"),
+                    f"step {name!r} has a step in its place and goes to another; keep one of the"
+                    " two",
                 )
 
     def cycles(self) -> Iterator[Problem]:

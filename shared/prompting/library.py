@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
-from shared.domain.step import PromptStep
-from shared.domain.version import FlowVersion, PromptVersion
+from shared.domain.version import FlowVersion, PromptVersion, prompts_of
 from shared.prompting.check import FlowCheck
 from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.source import Problem, SourceProblems, read_yaml
@@ -72,7 +71,7 @@ def read_flow(
     problems = FlowCheck(source, flow, prompts, calls).problems()
     if problems:
         raise SourceProblems(problems)
-    used = {step.prompt for step in flow.steps.values() if isinstance(step, PromptStep)}
+    used = {name for step in flow.steps.values() for name in prompts_of(step)}
     version = FlowVersion(flow=flow, prompts={name: prompts[name] for name in sorted(used)})
     if len(version.model_dump_json(by_alias=True).encode()) > MAX_FLOW_BYTES:
         message = "the flow and its prompts are over 900 KiB together; split the flow"

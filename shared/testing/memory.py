@@ -276,13 +276,17 @@ class RecordingEffects:
 
 
 class ManualClock:
-    """Implements `Clock`: stands still until it is moved."""
+    """Implements `Clock`: stands still until it is moved, or somebody sleeps."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = start
 
     def now(self) -> datetime:
         return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+        await asyncio.sleep(0)
 
     def advance(self, by: timedelta | float) -> None:
         """Moves on, by seconds where `by` is a number."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shared.domain.envelope import ModelRequest
 from shared.domain.version import FlowVersion
-from shared.testing.memory import Answer, ScriptedModel
+from shared.errors import ModelRefusedError
+from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case
 from tests.functional import calls
 from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
@@ -26,6 +28,14 @@ def _model(answers: Mapping[str, Answer]) -> Callable[[], ScriptedModel]:
     return lambda: ScriptedModel(answers, default=echoing)
 
 
+def _but_not_to_you(request: ModelRequest) -> Said:
+    """One model does not answer to this, and another does."""
+    if request.messages[0][1] == "not you" and request.model != "other-model":
+        return ModelRefusedError("not you")
+    return echoing(request)
+
+
+NEVER = prompt("never", "{{ text }}")
 JUDGE = prompt(
     "judge",
     "{{ text }}",
@@ -42,7 +52,7 @@ def _case(
     answers: Mapping[str, Answer] | None = None,
     **about: Any,
 ) -> Case:
-    declared = flow(steps, JUDGE, name=name, more=f"outputs: {{{outputs}}}\n{more}")
+    declared = flow(steps, JUDGE, NEVER, name=name, more=f"outputs: {{{outputs}}}\n{more}")
     model = _model(answers or {})
     known = library(declared, *others)
     return Case.revised(name, known, EVENT, {"n": 4, "text": "go"}, model=model, **about)
@@ -216,6 +226,39 @@ DOOMED_MAP = _case(
     doomed=frozenset({"each"}),
     mend=_mend,
 )
+RETRIES = _case(
+    "retries",
+    """
+    flaky: {prompt: say, with: {text: one}, retry: {attempts: 3, backoff: {initial: 2s}}}
+    patient:
+      call: test.fail
+      retry: {attempts: 3, backoff: {initial: 20s, factor: 3}}
+      fallback: {value: "{{ event.data.text }}"}
+    quick: {call: test.fail, retry: {attempts: 4, backoff: {initial: 1s}}, on_error: continue}
+    refused: {prompt: never, with: {text: hi}, fallback: {prompt: say}}
+    replaced:
+      needs: flaky
+      prompt: say
+      with: {text: "not you"}
+      retry: {attempts: 2, backoff: {initial: 15s}}
+      fallback: {model: other-model}
+    broken: {needs: flaky, call: test.fail, fallback: {step: spare}}
+    spare: {prompt: say, with: {text: "spare {{ flaky.text }}"}}
+    each:
+      foreach: {in: "range(3)", max_parallel: 2}
+      call: test.fail_if
+      with: {broken: "{{ item == 1 }}", value: "{{ item }}"}
+      retry: {attempts: 2, backoff: {initial: 12s}}
+      fallback: {value: {n: "{{ item }}"}}
+    tip:
+      needs: [patient, quick, refused, replaced, broken, each]
+      prompt: say
+      with:
+        text: "{{ patient }} {{ refused.text }} {{ replaced.text }} {{ broken.text }} {{ each }}"
+    """,
+    "tip: '{{ tip.text }}', broken: '{{ broken.text }}'",
+    answers={"never": ModelRefusedError("never"), "say": _but_not_to_you},
+)
 JOKE = Case.revised(
     "joke",
     shipped(),
@@ -244,4 +287,5 @@ CASES = (
     EARLY,
     MAPS,
     DOOMED_MAP,
+    RETRIES,
 )

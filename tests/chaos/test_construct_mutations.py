@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import closing, items, progress, settling
+from shared.delivery import closing, due, items, progress, settling, tries
 from shared.domain import chain
 from shared.domain.chain import Arrivals, StepStatus
+from shared.domain.flow import Flow
 from shared.domain.mapped import Mapped
 from shared.domain.step import Step
 from shared.ports import Increment, Put
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
+claiming = sys.modules["shared.delivery.claim"]
 rerouting = sys.modules["shared.delivery.reroute"]
 
 
@@ -141,6 +143,48 @@ def a_given_up_item_is_forgotten(patch: Patch) -> None:
     patch.setattr(rerouting._Rerouting, "fail", fail)
 
 
+def nobody_takes_up_what_is_due(patch: Patch) -> None:
+    async def take_up(_found: Any, _deps: Any) -> bool:
+        return False
+
+    patch.setattr(due, "_take_up", take_up)
+
+
+def what_is_due_is_forgotten_before_it_is_sent(patch: Patch) -> None:
+    original = due._take_up
+
+    async def take_up(found: Any, deps: Any) -> bool:
+        await deps.store.commit([Increment(found.path, {}, {"due": None})])
+        return await original(found, deps)
+
+    patch.setattr(due, "_take_up", take_up)
+
+
+def a_step_is_tried_once_more_than_it_says(patch: Patch) -> None:
+    original = tries.wait_before_retry
+
+    def wait(policy: Any, failures: int, *about: Any) -> float | None:
+        return original(policy, failures - 1 or 1, *about)
+
+    patch.setattr(tries, "wait_before_retry", wait)
+
+
+def a_try_is_put_off_by_whoever_had_the_step(patch: Patch) -> None:
+    """Without a fence: over what another delivery has made of the step since."""
+    original = claiming._note
+
+    async def note(deps: Any, held: Any, changed: Any) -> Any:
+        with patch.context() as unfenced:
+            unfenced.setattr(claiming, "Update", lambda path, data, _: Increment(path, {}, data))
+            return await original(deps, held, changed)
+
+    patch.setattr(claiming, "_note", note)
+
+
+def a_step_that_stands_in_has_its_own_name_alone(patch: Patch) -> None:
+    patch.setattr(Flow, "named", lambda _self, step, output: {step: output})
+
+
 # By the case that has it.
 MUTATIONS = {
     a_join_of_some_is_decided_by_its_last_branch_alone: "race",
@@ -158,6 +202,11 @@ MUTATIONS = {
     a_redrive_leaves_failed_items_as_they_are: "doomed-map",
     whoever_counts_counts_before_its_own_end: "maps",
     a_given_up_item_is_forgotten: "maps",
+    nobody_takes_up_what_is_due: "retries",
+    what_is_due_is_forgotten_before_it_is_sent: "retries",
+    a_step_is_tried_once_more_than_it_says: "retries",
+    a_try_is_put_off_by_whoever_had_the_step: "retries",
+    a_step_that_stands_in_has_its_own_name_alone: "retries",
 }
 
 

@@ -124,17 +124,23 @@ def _certain(steps: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _fell_elsewhere(watch: Watch, run_id: str, want: Ending, expected: Expected) -> bool:
-    """Whether misfortune has failed a step, or an item, whose failure the flow provides for.
+    """Whether misfortune has failed a step, or an item, that the run can do without.
 
     Then the run goes another way, and ends well all the same.
     """
+    steps = dict(records(watch.documents, f"{run_path(run_id)}/steps"))
+    undisturbed = {name: want["steps"].get(name, (None, None)) for name in steps}
+    replaced = any(
+        step.get("fallback") and step["output"] != undisturbed[name][1]
+        for name, step in steps.items()
+    )
     fallen = [
         step["error"]["code"]
-        for name, step in records(watch.documents, f"{run_path(run_id)}/steps")
-        if step["status"] == "failed" and want["steps"].get(name, ("",))[0] != "failed"
+        for name, step in steps.items()
+        if step["status"] == "failed" and undisturbed[name][0] != "failed"
     ]
     ended_well = watch.documents[run_path(run_id)]["status"] == "succeeded"
-    return bool(fallen) and ended_well and expected.letters.issuperset(fallen)
+    return ended_well and (replaced or bool(fallen)) and expected.letters.issuperset(fallen)
 
 
 def _graphs(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
@@ -200,6 +206,10 @@ def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str]
     for work in works:
         if work.step is not None and work.subscription.endswith("-generate"):
             allowed[work.step] += work.excuses + (work.asked and _was_cut_down(work))
+    for run_id, _ in records(watch.documents, "runs"):
+        for name, step in records(watch.documents, f"{run_path(run_id)}/steps"):
+            outcomes = [attempt["outcome"] for attempt in step.get("attempts", ())]
+            allowed[run_id, name] += outcomes.count("retried")
     asked = Counter(watch.asked)
     return {step: (n, 1 + allowed[step]) for step, n in asked.items() if n > 1 + allowed[step]}
 

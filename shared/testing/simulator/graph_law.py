@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from shared.domain.flow import Edge, Flow
+from shared.domain.step import Step
 from shared.testing.simulator.engine import Fields
 
 _RAN = frozenset({"running", "pending", "waiting", "succeeded", "failed"})
@@ -34,6 +35,26 @@ def broken_steps(flow: Flow, steps: Mapping[str, Fields], *, ended: bool) -> Ite
         for leaf in flow.leaves:
             if not _has_ended(steps.get(leaf)):
                 yield f"the run has ended and its last step {leaf} has not"
+
+
+def open_branches(flow: Flow, step: str, steps: Mapping[str, Fields | None]) -> Iterator[str]:
+    """The steps that a step is still waiting for, if it is waiting at all."""
+    edges, quorum = flow.incoming[step], flow.quorum(step)
+    branches = [_branch(edge, steps.get(edge.source)) for edge in edges]
+    if quorum is None or branches.count(True) < quorum:
+        for edge, branch in zip(edges, branches, strict=True):
+            if branch is None:
+                yield edge.source
+
+
+def tries_too_many(declared: Step, record: Fields, redrives: int) -> str | None:
+    """What is wrong with how often a step was tried again, in a run redriven so many times."""
+    tried_again = [one["outcome"] for one in record.get("attempts", ())].count("retried")
+    most = declared.retry.attempts if declared.retry is not None else 1
+    allowed = (most - 1 + (declared.fallback is not None)) * (redrives + 1)
+    if tried_again <= allowed:
+        return None
+    return f"was tried again {tried_again} times, and its flow says {allowed}"
 
 
 def broken_maps(steps: Mapping[str, Fields]) -> Iterator[str]:
@@ -67,9 +88,11 @@ def _may_be_skipped(*, has_condition: bool, enough: bool, is_open: bool) -> bool
 
 
 def _has_ended(record: Fields | None) -> bool:
-    """A failure that the flow does not provide for leads nowhere."""
-    if record is None:
-        return False
+    return record is not None and leads_on(record)
+
+
+def leads_on(record: Fields) -> bool:
+    """Whether the step has ended; a failure that the flow does not provide for leads nowhere."""
     return record["status"] in {"succeeded", "skipped"} or is_provided_for(record)
 
 

@@ -13,23 +13,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from shared.delivery.scope import BLOB, MESSAGE_ID
+from shared.delivery.scope import MESSAGE_ID
 from shared.domain import ids
 from shared.domain.envelope import Message, ModelRequest
-from shared.domain.flow import Edge
 from shared.domain.instances import Instance, instance_of
 from shared.domain.records import event_path, run_path, step_path
 from shared.domain.schedules import tick_id
-from shared.domain.version import FlowVersion
+from shared.domain.version import FlowVersion, prompts_of
 from shared.testing.simulator.engine import Change, Fields
-from shared.testing.simulator.graph_law import is_provided_for
+from shared.testing.simulator.graph_law import (
+    is_provided_for,
+    leads_on,
+    open_branches,
+    tries_too_many,
+)
 from shared.testing.simulator.instance import CURRENT, Work
+from shared.testing.simulator.letter_law import changed_letter, is_kept
 
 GUARANTEES: Mapping[str, str] = {
     "event-stored": "an event is stored before it is acknowledged, and none is lost",
     "one-run": "there is at most one run for each flow and event, however often it is published",
     "result-once": "the result of a step is recorded once",
     "model-calls": "a model is asked once a step, and once more for each attempt that was cut down",
+    "retries": "a step is tried again no more often than its flow says",
     "join-once": "a join fires exactly once, and no step starts before what it needs has ended",
     "graph": "a step runs exactly where its branches let it, and its run ends when all have",
     "dead-letters": "what cannot be processed is kept with its reason and bytes, and nothing else",
@@ -41,6 +47,7 @@ GUARANTEES: Mapping[str, str] = {
     "told-once": "the start of a run and each of its ends is in the log at most once",
     "no-defect": "no stage meets an error that it does not know",
 }
+_STEP_DEPTH = 3  # slashes in the path of a step's record
 _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
 
 
@@ -124,16 +131,12 @@ class Watch:
         if instance.index is not None:
             self._published_item(run_id, instance)
             return
-        edges, quorum = version.flow.incoming[step], version.flow.quorum(step)
-        found = [self.documents.get(step_path(run_id, edge.source)) for edge in edges]
-        pairs = list(zip(edges, found, strict=True))
-        succeeded = [edge for edge, source in pairs if source and _counts(edge, source)]
-        if quorum is not None and len(succeeded) >= quorum:
-            return
-        for edge, source in pairs:
-            if source is None or not _leads_on(source):
-                told = f"{step} of {run_id} was sent before {edge.source} had ended"
-                self.note("join-once", told)
+        steps = {
+            edge.source: self.documents.get(step_path(run_id, edge.source))
+            for edge in version.flow.incoming[step]
+        }
+        for source in open_branches(version.flow, step, steps):
+            self.note("join-once", f"{step} of {run_id} was sent before {source} had ended")
 
     def _published_item(self, run_id: str, item: Instance) -> None:
         """An item may be sent once its map has begun."""
@@ -151,8 +154,8 @@ class Watch:
         run_id, step = labels.get("segue-run", ""), labels.get("segue-step", "")
         self.asked.append((run_id, step))
         version = self.version_of(run_id)
-        pinned = version.prompt(step).version if version is not None else None
-        if labels.get("segue-prompt-version") != pinned:
+        pinned = _pinned(version, step) if version is not None else frozenset()
+        if labels.get("segue-prompt-version") not in pinned:
             self.note("pinned", f"{step} of {run_id} asks with a prompt it is not pinned to")
 
     def answered(self, work: Work, status: int) -> None:
@@ -174,6 +177,19 @@ class Watch:
 
     # -- what is known ----------------------------------------------------------------------
 
+    @property
+    def is_something_due(self) -> bool:
+        """Whether a step of a run that goes on is to be tried again later."""
+        return any(
+            step.get("due") is not None and step["status"] == "pending" and self._goes_on(path)
+            for path, step in self.documents.items()
+            if path.count("/") == _STEP_DEPTH
+        )
+
+    def _goes_on(self, path: str) -> bool:
+        run = self.documents.get(run_path(path.split("/")[1]))
+        return run is not None and run["status"] not in _FINAL
+
     def version_of(self, run_id: str) -> FlowVersion | None:
         """What a run is pinned to, by its record."""
         run = self.documents.get(run_path(run_id))
@@ -183,12 +199,10 @@ class Watch:
 Found = Iterator[tuple[str, str]]
 
 
-def _leads_on(step: Fields) -> bool:
-    return step["status"] in {"succeeded", "skipped"} or is_provided_for(step)
-
-
-def _counts(edge: Edge, source: Fields) -> bool:
-    return source["status"] == "succeeded" if edge.on == "success" else is_provided_for(source)
+def _pinned(version: FlowVersion, step: str) -> frozenset[str]:
+    """The versions of the prompts that a step may ask with."""
+    names = prompts_of(version.flow.declared(step))
+    return frozenset(version.prompts[name].version for name in names)
 
 
 def _acknowledged(watch: Watch, work: Work) -> Found:
@@ -197,37 +211,8 @@ def _acknowledged(watch: Watch, work: Work) -> Found:
         yield "event-stored", f"event {key} was acknowledged and is not stored"
     if work.told is not None and work.told.disposition == "bury" and not is_buried:
         yield "dead-letters", f"message {work.message_id} was given up without a letter"
-    if work.subscription.endswith("-dead") and not _is_kept(watch, work):
+    if work.subscription.endswith("-dead") and not is_kept(watch, work):
         yield "dead-letters", f"letter {work.message_id} was acknowledged and is not stored"
-
-
-def _is_kept(watch: Watch, work: Work) -> bool:
-    """What is in a blob by now cannot be told from here."""
-    redrives = Message(work.data, work.attributes).redrives
-    identity = _identity(work.data, work.attributes, redrives)
-    kept = BLOB in work.attributes or identity in watch.kept
-    return kept or _is_rerouted(watch, work, redrives)
-
-
-def _is_rerouted(watch: Watch, work: Work, redrives: int) -> bool:
-    """Whether nobody needs the letter: the run goes on without the step, or was sent on since."""
-    if work.step is None:
-        return False
-    run_id, name = work.step
-    run, version = watch.documents.get(run_path(run_id)), watch.version_of(run_id)
-    if run is None or version is None:
-        return False
-    is_item = instance_of(name).index is not None
-    if not is_item and not version.flow.declared(name).survives:
-        return False
-    step = watch.documents.get(step_path(run_id, name))
-    ended = step is not None and (_leads_on(step) or (is_item and step["status"] == "failed"))
-    return run["redrives"] > redrives or ended
-
-
-def _identity(data: bytes, attributes: Mapping[str, str], redrives: int) -> Hashable:
-    """Equal for copies of a message that one letter stands for."""
-    return attributes.get("segue-id", data), redrives
 
 
 def _unchecked(_watch: Watch, _change: Change) -> Found:
@@ -285,10 +270,20 @@ def _step(watch: Watch, change: Change) -> Found:
     was_redriven = (was, now) == ("failed", "pending") and not is_provided_for(before or {})
     if was in _FINAL and not was_redriven:
         yield "result-once", f"{change.path} was recorded as {was} and then as {now}"
-    if _leads_on(after):
+    yield from _tries(watch, change.path, after)
+    if leads_on(after):
         watch.results[change.path] += 1
         if watch.results[change.path] > 1:
             yield "result-once", f"{change.path} has {watch.results[change.path]} results"
+
+
+def _tries(watch: Watch, path: str, after: Fields) -> Found:
+    _, run_id, _, name = path.split("/")
+    version, run = watch.version_of(run_id), watch.documents.get(run_path(run_id))
+    if version is not None and run is not None:
+        told = tries_too_many(version.flow.declared(name), after, run["redrives"])
+        if told is not None:
+            yield "retries", f"{path} {told}"
 
 
 def _join(watch: Watch, change: Change) -> Found:
@@ -302,34 +297,10 @@ def _join(watch: Watch, change: Change) -> Found:
         yield "join-once", f"{change.path} counts {after['arrived']}, but only {width} lead there"
 
 
-def _letter(watch: Watch, change: Change) -> Found:
-    letter = change.after
-    if letter is None:
-        yield "dead-letters", f"{change.path} was deleted"
-        return
-    attributes = json.loads(letter["attributes"])
-    watch.kept.add(_identity(letter["data"], attributes, letter["redrives"]))
-    if not letter["error"]["message"]:
-        yield "dead-letters", f"{change.path} has no reason"
-    if letter["blob"] is None and (letter["stage"], letter["data"]) not in watch.sent:
-        yield "dead-letters", f"{change.path} does not hold the bytes of its message"
-    about = _stopped(letter)
-    for other, fields in watch.documents.items():
-        is_letter = other != change.path and other.startswith("dead_letters/")
-        if about is not None and is_letter and _stopped(fields) == about:
-            yield "dead-letters", f"{change.path} and {other} are letters of one message"
-
-
-def _stopped(letter: Fields) -> tuple[Any, ...] | None:
-    """The message of a step that a letter is about; None where it is another message."""
-    about = letter["stage"], letter["run_id"], letter["step"], letter["redrives"]
-    return None if letter["step"] is None else about
-
-
 _CHANGE_CHECKS: Mapping[str, Callable[[Watch, Change], Found]] = {
     "events": _event,
     "runs": _run,
     "runs/steps": _step,
     "runs/joins": _join,
-    "dead_letters": _letter,
+    "dead_letters": changed_letter,
 }

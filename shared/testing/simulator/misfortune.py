@@ -194,6 +194,10 @@ class SkewedClock:
     def now(self) -> datetime:
         return self.clock.now() + timedelta(seconds=self.instance.skew)
 
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        self.instance.check()
+
 
 @dataclass(frozen=True)
 class LineTelemetry:

@@ -28,6 +28,7 @@ EVENTS = ("e1", "e2")
 _TRIES = 60  # of one command; misfortune ends before
 _PAUSE = 60.0  # seconds between two tries of a command
 _SPREAD = 2.0  # seconds over which copies of an event are published
+_TICKS = {"content-type": "application/json"}  # as Cloud Scheduler sends them to `sweep`
 _TICK = 60.0  # seconds between two ticks of a schedule
 
 
@@ -67,11 +68,12 @@ class Operator:
         await self._engine.bus.publish("events", [Message(data, attributes)])
 
     async def sweep(self, watch: Watch) -> None:
-        """Cloud Scheduler's tick, for ever; left out while no run can time out."""
+        """Cloud Scheduler's tick, for ever; left out while nothing waits for the time to pass."""
         while True:
             await asyncio.sleep(self._fate.weather.sweep_every)
-            if any(run["deadline"] is not None for _, run in records(watch.documents, "runs")):
-                await self._engine.bus.publish("sweep", [Message(b"")])
+            has_deadline = any(run["deadline"] for _, run in records(watch.documents, "runs"))
+            if has_deadline or watch.is_something_due:
+                await self._engine.bus.publish("sweep", [Message(b"", _TICKS)])
 
     async def redrive_failed(self, watch: Watch) -> int:
         """Redrives every run that has failed and every other open letter; returns how many."""

@@ -81,8 +81,9 @@ class Scene:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nothing left to deliver and nobody at work."""
-        return not self.dispatcher.busy and self.engine.is_idle()
+        """Whether there is nothing left to deliver, nobody at work, and nothing put off."""
+        is_waiting = self.watch.is_something_due
+        return not self.dispatcher.busy and self.engine.is_idle() and not is_waiting
 
     def operators_deps(self, instance: Instance) -> Deps:
         """For commands; they know no flow by heart."""

@@ -25,10 +25,11 @@ from shared.testing.simulator.weather import CALM, Weather, weather_of
 _LOOK = 5.0, 120.0  # seconds between two looks whether all is quiet: at first, and at most
 _HORIZON = 86_400.0  # seconds after which what still goes round never ends
 _MOST_DELIVERIES = 20_000
-_ROUNDS = 30  # of redriving: misfortune may strike each time, but it ends
+_ROUNDS = 100  # of redriving: misfortune may strike each time, but it ends
 # How misfortune ends a step or a run for good: by itself, and by what it makes others say.
 _TIMEOUT = "RunTimeout"
 _EXHAUSTED = frozenset({"StepTimeout"})
+_PASSING = frozenset({"EffectUnavailable", "ModelUnreachable", "StageBudget"})
 _SAID = {
     "model refuses": "ModelRefused",
     "nonsense": "OutputInvalid",
@@ -92,6 +93,8 @@ class Simulation:
             self._case.mend(True)
             for task in around:
                 task.cancel()
+                if task.done():
+                    task.result()  # raises what ended it before its time
         self._look_back(scene, operator, settled=settled)
         return self._verdict(scene, operator)
 
@@ -113,7 +116,7 @@ class Simulation:
         if settled:
             spoken = {code for what, code in _SAID.items() if scene.fate.met[what]}
             doomed = {"ActionFailed"} if self._case.doomed else set()
-            letters = frozenset(_EXHAUSTED | spoken | doomed)
+            letters = frozenset(_EXHAUSTED | spoken | doomed | _own_policies(self._case))
             expected = Expected(self._endings, operator.garbage, letters, exact=self._exact)
             check_endings(scene.watch, scene.dispatcher.works, expected)
         if scene.engine.parked():
@@ -139,6 +142,13 @@ class Simulation:
 def calm(case: Case, platform: Platform, seed: int = 0) -> Verdict:
     """The case where nothing goes wrong: its `endings` are what every weather must come to."""
     return Simulation(case, seed, platform, weather=replace(CALM, events=len(EVENTS))).play()
+
+
+def _own_policies(case: Case) -> frozenset[str]:
+    """What fails a step for good whose flow says how often it is tried, and else would not."""
+    steps = [step for each in case.library.flows.values() for step in each.flow.steps.values()]
+    has_policy = any(step.retry is not None or step.fallback is not None for step in steps)
+    return _PASSING if has_policy else frozenset()
 
 
 async def _settle(scene: Scene) -> bool:

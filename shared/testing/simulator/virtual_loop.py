@@ -94,6 +94,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Implements `Clock`."""
         return _EPOCH + timedelta(microseconds=self.micros())
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def run_in_executor(
         self, executor: object, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:

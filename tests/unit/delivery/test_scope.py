@@ -163,12 +163,12 @@ async def test_a_step_that_did_not_succeed_is_undefined(
 ) -> None:
     assert isinstance(deps.store, MemoryStore)
     await finish(deps.store, "first", None, status)
-    assert await load(deps.store, scope.run, ["first", "never"]) == {}
+    assert await load(deps.store, scope, ["first", "never"]) == {}
 
 
 async def test_an_event_that_has_expired_is_told(deps: Deps, scope: Scope) -> None:
     with pytest.raises(PayloadMissingError, match="the event of the run"):
-        await load(deps.store, scope.run, ["event"])
+        await load(deps.store, scope, ["event"])
 
 
 async def test_a_join_loads_only_what_its_branch_does_not_know(deps: Deps, scope: Scope) -> None:

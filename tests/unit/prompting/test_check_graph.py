@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.domain.version import PromptVersion
 from shared.prompting.library import read_flow
 from shared.prompting.source import SourceProblems
 
@@ -77,3 +78,65 @@ def test_a_step_sees_what_lies_before_the_failure_it_is_started_by() -> None:
     assert problems_of(behind) == []
     [(line, message)] = problems_of(behind.replace("{{ a |", "{{ first |"))
     assert (line, message) == (15, "'first' has not finished here; add it to `needs`")
+
+
+POLICIES = """\
+flow: f
+on: {event: t}
+steps:
+  a:
+    prompt: one
+    retry: {attempts: 3, on: ModelBusy}
+    fallback: {prompt: two}
+  b:
+    call: x.y
+    fallback: {step: c}
+  c:
+    call: x.y
+  d:
+    needs: b
+    call: x.y
+    fallback: {value: "{{ b }}"}
+  e:
+    needs: a
+    call: x.y
+    with: {value: "{{ a.anything }}"}
+"""
+PROMPTS = {
+    name: PromptVersion.model_validate(
+        {"name": name, "head": {"description": "d", "model": "m"}, "body": body}
+    )
+    for name, body in (("one", "hello"), ("two", "hello"), ("more", "hello {{ who }}"))
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "message"),
+    [
+        ("{prompt: two}", "{prompt: too}", 7, "there is no prompt 'too'; create templates/too.md"),
+        ("{prompt: two}", "{prompt: more}", 7, "prompt 'more' reads 'who', which step 'a' does"),
+        ("{step: c}", "{step: z}", 10, "step 'b' goes to 'z', which is not a step"),
+        ("{step: c}", "{step: b}", 8, "'b' is part of a cycle"),
+        ("{step: c}", "{model: m}", 10, "asks no model; its fallback is a `value` or a `step`"),
+        ("{step: c}", "{step: c, value: 1}", 10, "a fallback is exactly one of: value, prompt"),
+        ("{step: c}", "{step: c}\n    on_error: {goto: d}", 10, "keep one of the two"),
+        ("ModelBusy", "ModelBsy", 6, "ModelBsy cannot be retried; there are ActionFailed"),
+        ("attempts: 3", "attempts: 30", 6, "less than or equal to 20"),
+        ("{{ b }}", "{{ e }}", 16, "'e' has not finished here; add it to `needs`"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_told(
+    before: str, after: str, line: int, message: str
+) -> None:
+    assert _told(POLICIES) == []
+    assert POLICIES.count(before) == 1
+    found = _told(POLICIES.replace(before, after))
+    assert any(at == line and message in told for at, told in found), found
+
+
+def _told(text: str) -> list[tuple[int, str]]:
+    try:
+        read_flow(text, "flows/f.yaml", PROMPTS)
+    except SourceProblems as error:
+        return [(problem.line, problem.message) for problem in error.problems]
+    return []

@@ -27,7 +27,7 @@ class RetriedStep(ActionStep):
     """A step that says it."""
 
     kind: ClassVar[str] = "action"
-    retry: Retry | None = Field(None)
+    hedge: Retry | None = Field(None)
 
 
 def test_links_are_the_flows_edges_between_its_trigger_and_its_end(branching: FlowVersion) -> None:
@@ -71,10 +71,10 @@ def test_what_steps_say_is_noted_in_the_flows_words(branching: FlowVersion) -> N
 
 def test_a_key_that_drawing_does_not_know_is_told_as_it_is_written(flows: Flows) -> None:
     version = flows({"a": {}})
-    step = RetriedStep(action="log.write", retry=Retry(attempts=3, jitter=False))
+    step = RetriedStep(action="log.write", hedge=Retry(attempts=3, jitter=False))
     flow = version.flow.model_copy(update={"steps": {"a": step}})
     [_, node, _] = graph_of(version.model_copy(update={"flow": flow})).nodes
-    assert node.notes == (Note("retry", "attempts 3, jitter false"),)
+    assert node.notes == (Note("hedge", "attempts 3, jitter false"),)
 
 
 def test_nodes_tell_what_they_use(flows: Flows) -> None:

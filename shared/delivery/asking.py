@@ -1,0 +1,27 @@
+"""What a step asks of a model with a prompt: rendered, and labelled with whose question it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.delivery.scope import Scope
+from shared.domain.envelope import Envelope, ModelRequest
+from shared.domain.expressions import fill
+from shared.domain.version import PromptVersion
+from shared.prompting.render import render
+
+
+def request_for(
+    scope: Scope, envelope: Envelope, prompt: PromptVersion, variables: Mapping[str, Any]
+) -> ModelRequest:
+    """The request. Raises TemplateError, ExpressionError, PromptInputInvalidError."""
+    labels = {
+        "segue-prompt": prompt.name,
+        "segue-prompt-version": prompt.version,
+        "segue-flow": envelope.run.flow,
+        "segue-run": envelope.run.id,
+        "segue-step": envelope.step,
+    }
+    declared = scope.version.flow.declared(envelope.step)
+    return render(prompt, variables, fill(declared.arguments, variables), labels)

@@ -1,0 +1,67 @@
+"""Takes up steps again whose time has come: what was put off is sent once more.
+
+A missed tick loses nothing, as what is due stays due until it has been sent. Sent twice, it is
+claimed once.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from shared.delivery.deps import Deps
+from shared.delivery.maps import Maps
+from shared.delivery.opening import scope_of_run
+from shared.delivery.scope import variables_at
+from shared.domain.envelope import Message
+from shared.domain.instances import instance_of
+from shared.domain.records import RunRecord, StepRecord, run_path, step_path
+from shared.errors import Conflict, Permanent
+from shared.ports import Document, Query, Update
+
+DUE_A_TICK = 500
+
+
+async def take_up_due(deps: Deps) -> int:
+    """Sends the steps that are due, the longest overdue first; returns how many.
+
+    One that cannot be sent is told of and does not keep the others back.
+    """
+    now = deps.clock.now()
+    query = Query("steps", (("due", "<=", now),), order_by="due", limit=DUE_A_TICK, group=True)
+    sent = 0
+    for found in await deps.store.find(query):
+        try:
+            sent += await _take_up(found, deps)
+        except Permanent as error:
+            deps.telemetry.log("ERROR", f"{found.path} is due and cannot be sent: {error}")
+    return sent
+
+
+async def _take_up(found: Document, deps: Deps) -> bool:
+    record = StepRecord.of(found.data)
+    run = await deps.store.get(run_path(record.run_id))
+    message = None
+    if run is not None and not RunRecord.of(run.data).status.is_final:
+        message = await _message(record, run, deps)
+    if message is not None:
+        topic, sent = message
+        await deps.bus.publish(topic, [sent])
+    with suppress(Conflict):  # it has been claimed since
+        await deps.store.commit([Update(found.path, {"due": None}, found.revision)])
+    return message is not None
+
+
+async def _message(record: StepRecord, found: Document, deps: Deps) -> tuple[str, Message] | None:
+    """The message that resumes the step; None where nobody waits for it any more."""
+    run = RunRecord.of(found.data)
+    version = await deps.flows.pinned(run.flow, run.flow_version)
+    scope = scope_of_run(run, found, version)
+    instance, resumes = instance_of(record.step), len(record.attempts)
+    variables = await variables_at(deps.store, scope, instance.step, {})
+    if instance.index is None:
+        return scope.hand_over(record.step, variables, resumes=resumes)
+    begun = await deps.store.get(step_path(record.run_id, instance.step))
+    mapped = StepRecord.of(begun.data).mapped if begun is not None else None
+    if mapped is None or mapped.values is None:
+        return None
+    return Maps(deps, scope).message(instance, mapped, variables, resumes)
