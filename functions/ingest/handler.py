@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from functions.ingest.arrival import Arrival
 from shared.delivery.deps import Deps
 from shared.domain import ids
+from shared.domain.commands import OWN
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES, STRUCTURED, Event, from_message
 from shared.domain.origin import in_hand
@@ -163,6 +164,8 @@ async def _publish(
     now = deps.clock.now()
     fresh = f"{deps.new_token()}{deps.new_token()}"
     event = from_message(attributes, body, message_id=fresh, published_at=now)
+    if event.type.startswith(OWN):
+        raise EventInvalidError(f"types that begin with {OWN!r} are not taken from outside")
     if event.id == fresh:  # it brought none; known by message ids, a retried publish would be two
         attributes, body = _with_id(attributes, body, fresh)
         event = from_message(attributes, body, message_id=fresh, published_at=now)

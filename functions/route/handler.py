@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.obeying import obey
 from shared.delivery.opening import Opener, Opening
 from shared.delivery.scope import dead_letter
+from shared.domain.commands import command_of
 from shared.domain.envelope import Delivery, Message
 from shared.domain.events import Event, from_message
 from shared.domain.expressions import holds
@@ -42,6 +44,9 @@ async def handle(received: Received, deps: Deps) -> Handled:
     received.describe(
         {"correlation_id": event.correlation_id, "event_id": event.id, "event_type": event.type}
     )
+    command = command_of(event)
+    if command is not None:
+        return await obey(command, event, received, deps)
     _warn_of_problems(deps)
     reach("decoded")
     openings = list(_openings(deps, event, delivery.message.attributes.get(ONLY_FLOW)))

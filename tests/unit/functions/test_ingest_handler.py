@@ -305,6 +305,7 @@ async def test_slacks_address_check_is_answered_and_published_nowhere(
         (event(b"[" * 100_000), 400, "EventInvalid"),
         (event(headers={"ce-type": "a b"}), 400, "EventInvalid"),
         (event(headers={"ce-time": "yesterday"}), 400, "EventInvalid"),
+        (event(b'{"run": "r"}', headers={"ce-type": "segue.run.cancel"}), 400, "EventInvalid"),
         (event(headers={f"ce-x{n}": "1" for n in range(81)}), 400, "EventInvalid"),
         (event(b'"' + b"x" * MAX_DATA_BYTES + b'"'), 413, "EventTooLarge"),
         (event(b"x" * (2 * MAX_DATA_BYTES + 1)), 413, "EventTooLarge"),

@@ -1,0 +1,24 @@
+"""Who obeys which command. Decides nothing about what obeying one means."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled, Received
+from shared.domain.commands import Command
+from shared.domain.events import Event
+from shared.errors import EventInvalidError
+
+Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
+_OBEY: Mapping[type[Command], Obey] = {}
+
+
+async def obey(command: Command, event: Event, received: Received, deps: Deps) -> Handled:
+    """Does what is asked; done twice, it is done once. Raises EventInvalidError."""
+    received.describe({"run_id": command.run})
+    does = _OBEY.get(type(command))
+    if does is None:
+        raise EventInvalidError(f"nobody obeys {event.type!r}")
+    return await does(command, event, received, deps)
