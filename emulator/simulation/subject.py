@@ -14,7 +14,7 @@ from typing import Any
 from emulator.sample_run import SAMPLE
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
-from shared.domain.flow import Flow, ScheduleTrigger
+from shared.domain.flow import CallTrigger, Flow, ScheduleTrigger
 from shared.domain.schedules import DUE, Schedule
 from shared.errors import UsageError
 from shared.prompting.library import Library
@@ -130,6 +130,8 @@ def _all_with_samples(
 def _of_flow(flow: Flow, asked: Asked, data: bytes | None) -> Subject:
     if isinstance(flow.on, ScheduleTrigger):
         return _of_schedule(flow.flow, flow.on.schedule, asked, data)
+    if isinstance(flow.on, CallTrigger):
+        raise NoSampleError(f"flow {flow.flow!r} is started by name; simulate a flow that calls it")
     event = asked.event or flow.on.event
     if any(character in event for character in "*?["):
         raise NoSampleError(f"flow {flow.flow!r} takes events {event!r}: name one with --event")

@@ -15,15 +15,15 @@ from shared.delivery.opening import Opener, Opening
 from shared.delivery.scope import dead_letter
 from shared.domain.commands import command_of
 from shared.domain.envelope import Delivery, Message
-from shared.domain.events import Event, from_message
+from shared.domain.events import ONLY_FLOW, Event, from_message
 from shared.domain.expressions import holds
 from shared.domain.records import Failure
 from shared.domain.schedules import tick_id
+from shared.domain.starts import START
 from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
 from shared.prompting.render import schema_problem
 
-ONLY_FLOW = "segue-flow"  # attribute: a redrive for this flow alone
 OPENED_RUN = "segue-run"
 
 
@@ -81,7 +81,8 @@ def _openings(deps: Deps, event: Event, only: str | None) -> Iterator[Opening]:
 
 
 def _is_started(version: FlowVersion, event: Event) -> bool:
-    condition = version.flow.on.where
+    """Whoever starts a flow by its name has chosen already: its condition is not asked."""
+    condition = version.flow.on.where if event.type != START else None
     if condition is not None and not holds(condition, {"event": event.variables()}):
         return False
     schema = version.flow.input

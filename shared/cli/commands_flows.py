@@ -171,9 +171,13 @@ def _flow(version: FlowVersion) -> dict[str, Any]:
 
 
 def _started_by(flow: Flow) -> str:
-    if isinstance(flow.on, EventTrigger):
-        return flow.on.event
-    return f"{flow.on.schedule.cron}, next {_next_due(flow):%Y-%m-%d %H:%M %Z}"
+    match flow.on:
+        case EventTrigger(event=event):
+            return event
+        case ScheduleTrigger(schedule=schedule):
+            return f"{schedule.cron}, next {_next_due(flow):%Y-%m-%d %H:%M %Z}"
+        case _:
+            return "its name"
 
 
 def _next_due(flow: Flow) -> datetime | None:

@@ -11,10 +11,7 @@ class EventRefusedError(UsageError):
 
 
 class FlowUnknownError(UsageError):
-    """Say what type of event it takes: `start(flow, data, event_type="...")`.
-
-    `segue flows list` shows the flows in SEGUE_PROMPTS; others are not known to a client.
-    """
+    """`segue flows list` shows the flows in SEGUE_PROMPTS."""
 
 
 class NotStartedError(UsageError):

@@ -70,9 +70,10 @@ class Segue:
     ) -> Run:
         """Starts a flow by its name, and no other; returns when the broker has the event.
 
-        The same flow and `id` are the same run, whatever the data. `event_type` has to be said
-        where the flow is not in SEGUE_PROMPTS or takes many types. Raises FlowUnknownError,
-        EventRefusedError, UnreachableError; that the data does not fit the flow, the run tells.
+        The same flow and `id` are the same run, whatever the data. Its event is the one that the
+        flow takes, or has its `event_type`; a flow that takes many types, or is not in
+        SEGUE_PROMPTS, is started by its name alone. Raises FlowUnknownError, EventRefusedError,
+        UnreachableError; that the data does not fit the flow, the run tells.
         """
         link = self._connected()
         known = link.ports.flows.current() if event_type is None else {}

@@ -1,10 +1,11 @@
-"""The event that starts one flow and no other: the one that the flow itself takes.
+"""The event that starts one flow and no other: the flow's own, or the one with its name.
 
 Decides type, source and subject from the flow's trigger. Must not know who sends it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,11 +14,12 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from shared.client.errors import EventRefusedError, FlowUnknownError
 from shared.client.sending import Draft
-from shared.domain.flow import Flow, ScheduleTrigger
-from shared.domain.schedules import DUE
+from shared.domain.events import ONLY_FLOW
+from shared.domain.flow import EventTrigger, Flow, ScheduleTrigger
+from shared.domain.schedules import DUE, FLOW_NAME
+from shared.domain.starts import START
 from shared.domain.version import FlowVersion
 
-ONLY_FLOW = "segue-flow"  # attribute: `route` offers the event to this flow alone
 _WILD = frozenset("*?[")
 
 
@@ -39,12 +41,13 @@ def start_of(
 ) -> Draft:
     """The event; `known` flows tell its type where none is given. None is the data `{}`.
 
-    A schedule's event is its tick, with its data where none is given. Raises FlowUnknownError,
-    EventRefusedError.
+    A schedule's event is its tick, with its data where none is given; a flow that is not known, or
+    has no one type of its own, is started by its name. Raises FlowUnknownError, EventRefusedError.
     """
     found = known.get(name)
     if event_type is None:
-        event_type = _type_of(name, found.flow if found else None)
+        _require_possible(name)
+        event_type = _type_of(found.flow if found else None)
     if data is None:
         data = _data_of(found.flow if found else None)
     draft = Draft(
@@ -53,17 +56,22 @@ def start_of(
         source=source_of(name),
         attributes={ONLY_FLOW: name},
     )
-    return replace(draft, subject=name) if event_type == DUE else draft
+    return replace(draft, subject=name) if event_type in {DUE, START} else draft
 
 
-def _type_of(name: str, flow: Flow | None) -> str:
-    if flow is None:
-        raise FlowUnknownError(f"there is no flow {name!r} here")
-    if isinstance(flow.on, ScheduleTrigger):
-        return DUE
-    if _WILD.isdisjoint(flow.on.event):
-        return flow.on.event
-    raise FlowUnknownError(f"flow {name!r} takes events of many types: {flow.on.event!r}")
+def _require_possible(name: str) -> None:
+    if re.fullmatch(FLOW_NAME, name) is None:
+        raise FlowUnknownError(f"no flow can be called {name!r}")
+
+
+def _type_of(flow: Flow | None) -> str:
+    match flow.on if flow is not None else None:
+        case ScheduleTrigger():
+            return DUE
+        case EventTrigger(event=event) if _WILD.isdisjoint(event):
+            return event
+        case _:
+            return START
 
 
 def _data_of(flow: Flow | None) -> dict[str, Any]:

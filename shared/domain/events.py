@@ -24,6 +24,7 @@ MAX_EXTENSIONS = 80  # Pub/Sub takes 100 attributes; the rest is for the pipelin
 MAX_HOPS = 25  # events derived from events; more is a loop
 HOPS = "segue-hops"  # attribute: how many events lie between this one and the first
 REDRIVE = "segue-redrive"  # attribute: how often an operator has sent this message again
+ONLY_FLOW = "segue-flow"  # attribute: the event is offered to this flow alone
 STRUCTURED = "application/cloudevents+json"
 TYPE_PATTERN = r"^[^\s*?\[\]]+$"
 _CORE = ("id", "type", "source", "time", "subject", "datacontenttype", "dataschema", "specversion")

@@ -13,13 +13,22 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.instances import LOOP, instance_of
 from shared.domain.model import Declared, Json
 from shared.domain.schedules import DUE, FLOW_NAME, Schedule
+from shared.domain.starts import START
 from shared.domain.step import STAGE_OF, AnyStep, Step, only_one_of
 
 END = "$end"  # the implicit join that all leaves of a flow feed
@@ -61,20 +70,48 @@ class ScheduleTrigger(Trigger):
     schedule: Schedule
 
 
+CALL = "call"
+
+
+class CallTrigger(Trigger):
+    """Nothing starts a run but the flow's name: a step of another flow, or a client."""
+
+    kind: ClassVar[str] = CALL
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_word(cls, value: object) -> object:
+        return {} if value == CALL else value
+
+    @model_serializer
+    def _as_written(self) -> str:
+        return CALL
+
+
 TRIGGERS = ("event", "schedule")
 
+
+def _trigger_kind(value: Any) -> str | None:
+    if value == CALL or isinstance(value, CallTrigger):
+        return CALL
+    return only_one_of(TRIGGERS)(value)
+
+
 AnyTrigger = Annotated[
-    Annotated[EventTrigger, Tag("event")] | Annotated[ScheduleTrigger, Tag("schedule")],
+    Annotated[EventTrigger, Tag("event")]
+    | Annotated[ScheduleTrigger, Tag("schedule")]
+    | Annotated[CallTrigger, Tag(CALL), WithJsonSchema({"type": "string", "const": CALL})],
     Discriminator(
-        only_one_of(TRIGGERS),
+        _trigger_kind,
         custom_error_type="trigger_kind",
-        custom_error_message="a flow is started by exactly one of: event, schedule",
+        custom_error_message="a flow is started by exactly one of: event, schedule; or by its name"
+        " alone: `on: call`",
     ),
 ]
 
 
 class Flow(Declared):
-    """A declared graph of steps, started by an event or a schedule."""
+    """A declared graph of steps, started by an event, a schedule, or by its name."""
 
     flow: str = Field(pattern=FLOW_NAME, description="The flow's name.")
     description: str = ""
@@ -100,10 +137,19 @@ class Flow(Declared):
         return steps
 
     def takes(self, event_type: str, subject: str | None = None) -> bool:
-        """Whether such an event may start it; of a schedule, only the tick that is its own."""
-        if isinstance(self.on, ScheduleTrigger):
-            return event_type == DUE and subject == self.flow
-        return fnmatchcase(event_type, self.on.event)
+        """Whether such an event may start it; of a schedule, only the tick that is its own.
+
+        Each flow takes the event that starts it by its name.
+        """
+        if event_type == START:
+            return subject == self.flow
+        match self.on:
+            case ScheduleTrigger():
+                return event_type == DUE and subject == self.flow
+            case EventTrigger():
+                return fnmatchcase(event_type, self.on.event)
+            case _:
+                return False
 
     def declared(self, instance: str) -> Step:
         """What is declared of a step or an item of it."""

@@ -228,7 +228,19 @@ class CallStep(Step):
     call: str = Field(description="Name of a registered function, e.g. crm.find_customer.")
 
 
-KINDS = ("prompt", "action", "call")
+class FlowStep(Step):
+    """Opens a run of another flow, a child, and waits for its end."""
+
+    kind: ClassVar[str] = "flow"
+    flow: str = Field(description="Name of a flow; `with` is the data of the child's event.")
+    awaited: bool = Field(
+        True,
+        alias="await",
+        description="Whether its outputs are waited for; else the step succeeds at once.",
+    )
+
+
+KINDS = ("prompt", "action", "call", "flow")
 STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
 
 
@@ -246,10 +258,11 @@ def only_one_of(kinds: tuple[str, ...]) -> Callable[[Any], str | None]:
 AnyStep = Annotated[
     Annotated[PromptStep, Tag("prompt")]
     | Annotated[ActionStep, Tag("action")]
-    | Annotated[CallStep, Tag("call")],
+    | Annotated[CallStep, Tag("call")]
+    | Annotated[FlowStep, Tag("flow")],
     Discriminator(
         only_one_of(KINDS),
         custom_error_type="step_kind",
-        custom_error_message="a step has exactly one of: prompt, action, call",
+        custom_error_message="a step has exactly one of: prompt, action, call, flow",
     ),
 ]

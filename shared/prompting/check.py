@@ -12,7 +12,7 @@ from shared.domain.actions import ACTIONS
 from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.flow import Flow, ScheduleTrigger
 from shared.domain.instances import LOOP
-from shared.domain.step import ActionStep, CallStep, PromptStep, Step
+from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
 from shared.prompting.check_foreach import foreach_problems
@@ -95,6 +95,8 @@ class FlowCheck:
                 yield from self._action(name, step)
             case CallStep():
                 yield from self._call(name, step)
+            case FlowStep():
+                yield from self._child(name, step)
 
     def _fallback(self, name: str, step: Step, before: frozenset[str]) -> Iterator[Problem]:
         if step.fallback is None:
@@ -177,6 +179,18 @@ class FlowCheck:
                 f"no function is registered as {step.call!r}; register it in functions/act/calls"
                 + did_you_mean(step.call, self._calls),
             )
+
+    def _child(self, name: str, step: FlowStep) -> Iterator[Problem]:
+        """What does not go with a child. Whether the flow is there, all flows together tell."""
+        if step.awaited:
+            return
+        for key, value in (("timeout", step.timeout), ("retry", step.retry)):
+            if value is not None:
+                yield self._at(
+                    ("steps", name, key),
+                    f"step {name!r} does not wait for its child, so it has no use for {key!r};"
+                    f" remove one of the two",
+                )
 
     # -- expressions ------------------------------------------------------------------------
 

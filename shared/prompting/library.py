@@ -15,8 +15,9 @@ from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
 from shared.domain.version import FlowVersion, PromptVersion, prompts_of
 from shared.prompting.check import FlowCheck
+from shared.prompting.check_children import Read, children_problems
 from shared.prompting.prompt_file import SUFFIX, read_prompt
-from shared.prompting.source import Problem, SourceProblems, read_yaml
+from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 
 PARTIALS = "_partials"
 PRICES = "prices.yaml"
@@ -40,18 +41,25 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     problems: list[Problem] = []
     prompts = _read_prompts(root, problems)
     flows: dict[str, FlowVersion] = {}
-    for path in sorted((root / "flows").glob("*.yaml")):
+    sources: dict[str, Source] = {}
+    paths = sorted((root / "flows").glob("*.yaml"))
+    for path in paths:
         try:
-            version = read_flow(path.read_text("utf-8"), _shown(root, path), prompts, calls)
+            source = read_yaml(path.read_text("utf-8"), _shown(root, path))
+            version = _flow_in(source, prompts, calls)
             if version.flow.flow != path.stem:
                 message = f"the flow is called {version.flow.flow!r}; name the file after it"
                 raise SourceProblems([Problem(_shown(root, path), 1, message)])
-            flows[version.flow.flow] = version
+            flows[version.flow.flow], sources[version.flow.flow] = version, source
         except SourceProblems as error:
             problems.extend(error.problems)
         except UnicodeDecodeError as error:
             problems.append(Problem(_shown(root, path), 1, f"not UTF-8: {error.reason}"))
-    return Library(flows, prompts, tuple(sorted(problems)))
+    known = {name: Read(sources[name], version.flow) for name, version in flows.items()}
+    unfit = children_problems(known, frozenset(path.stem for path in paths))
+    files = {problem.file for problem in unfit}
+    sound = {name: one for name, one in flows.items() if sources[name].file not in files}
+    return Library(sound, prompts, tuple(sorted([*problems, *unfit])))
 
 
 def read_flow(
@@ -60,8 +68,17 @@ def read_flow(
     prompts: Mapping[str, PromptVersion],
     calls: frozenset[str] | None = None,
 ) -> FlowVersion:
-    """One checked flow with the prompts it uses. Raises SourceProblems."""
-    source = read_yaml(text, file)
+    """One checked flow with the prompts it uses. Raises SourceProblems.
+
+    Whether its children are there is for a library to say.
+    """
+    return _flow_in(read_yaml(text, file), prompts, calls)
+
+
+def _flow_in(
+    source: Source, prompts: Mapping[str, PromptVersion], calls: frozenset[str] | None
+) -> FlowVersion:
+    file = source.file
     if not isinstance(source.data, dict):
         raise SourceProblems([Problem(file, 1, "a flow file is a mapping with flow, on and steps")])
     try:

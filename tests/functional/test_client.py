@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from functions.route import handler as route
 from shared.client import (
     EventRefusedError,
     FlowUnknownError,
+    NotStartedError,
     Segue,
 )
-from shared.client.starting import ONLY_FLOW, source_of
+from shared.client.starting import source_of
 from shared.domain import ids
 from shared.domain.records import EventRecord, RunRecord, RunStatus
 from shared.domain.schedules import DUE
+from shared.domain.starts import START
+from shared.prompting.library import NO_LIBRARY
 from tests.functional import calls
 from tests.functional.client import (
     CHAIN,
@@ -56,7 +58,6 @@ def test_a_start_starts_its_flow_and_no_other_that_takes_the_event():
 
     played(system, story)
     assert [run.flow for run in system.stored("runs", RunRecord)] == ["thing"]
-    assert ONLY_FLOW == route.ONLY_FLOW
 
 
 def test_the_same_id_is_the_same_run_with_the_data_it_began_with():
@@ -106,20 +107,52 @@ def test_a_scheduled_flow_starts_with_its_tick_and_the_data_of_its_schedule():
     assert played(system, story) == [{"said": f"a({DUE} {when})"} for when in ("daily", "weekly")]
 
 
-def test_a_flow_that_is_not_on_disk_or_takes_many_types_is_started_by_type():
+@pytest.mark.parametrize("on", ["{event: 'x.*', where: 'false'}", "call"])
+def test_a_flow_without_one_type_of_its_own_is_started_by_its_name(on: str):
+    step = "a: {prompt: say, with: {text: '{{ event.type }}'}}"
+    other = flow(step, name="other", more=f"on: {on}")
+    system = System([flow(step, more=f"on: {on}"), other])
+
+    async def story(segue: Segue) -> None:
+        run = await segue.start("thing", id="1")
+        await finished(system, run.result(timeout=60))
+        again = await segue.start("thing", id="1")
+        assert again.run_id == run.run_id
+        await finished(system, again.result(timeout=60))
+
+    played(system, story)
+    assert system.asked() == [f"a: {START}"]
+
+
+def test_a_flow_that_takes_many_types_may_be_started_by_one_of_them():
     many = flow("a: {prompt: say, with: {text: '{{ event.type }}'}}", more="on: {event: 'x.*'}")
     system = System([many])
 
     async def story(segue: Segue) -> None:
-        for name in ("thing", "unknown"):
-            with pytest.raises(FlowUnknownError, match=r"event_type="):
-                await segue.start(name)
-        assert system.world.messages.published == []
         run = await segue.start("thing", event_type="x.y")
         await finished(system, run.result(timeout=60))
 
     played(system, story)
     assert system.asked() == ["a: x.y"]
+
+
+def test_a_flow_that_no_client_knows_is_started_where_it_is_deployed():
+    system = System([CHAIN])
+
+    async def story(segue: Segue) -> dict[str, Any]:
+        with pytest.raises(FlowUnknownError, match="flows list"):
+            await segue.start("no flow's name")
+        assert system.world.messages.published == []
+        nobody = await segue.start("unknown")
+        with pytest.raises(NotStartedError):
+            await finished(system, nobody.result(timeout=60))
+        known = system.world.library
+        system.world.library = NO_LIBRARY
+        run = await segue.start("thing", TOPIC)
+        system.world.library = known
+        return await finished(system, run.result(timeout=60))
+
+    assert played(system, story) == ENDED
 
 
 def test_an_event_tells_the_runs_of_all_flows_that_take_it():

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
-from shared.domain.flow import Flow, ScheduleTrigger
+from shared.domain.flow import CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import Step
 from shared.domain.version import FlowVersion
 
@@ -35,6 +35,8 @@ def _trigger(flow: Flow) -> Node:
     kind = on.kind
     if isinstance(on, ScheduleTrigger):
         title = f"{on.schedule.cron}, {on.schedule.time_zone}"
+    elif isinstance(on, CallTrigger):
+        title = "by its name"
     else:
         title = _plainly(getattr(on, kind))
     notes = (*_notes(on, {kind}), *_notes(flow, _OF_THE_FLOW))
@@ -106,4 +108,5 @@ def _on_error(value: Any) -> str | None:
 _TOLD: dict[str, Callable[[Any], str | None]] = {
     "timeout": _seconds,
     "on_error": _on_error,
+    "awaited": lambda _: "no",
 }

@@ -1,0 +1,94 @@
+"""Whether the flows that steps open as children are there, take what they get, and come to an end.
+
+Looks at all flows of a library together. A flow with a child that cannot be used cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from shared.domain.flow import Flow
+from shared.domain.step import FlowStep
+from shared.prompting.check_graph import did_you_mean
+from shared.prompting.source import Problem, Source
+
+
+@dataclass(frozen=True)
+class Read:
+    """A flow that is sound by itself, and where it was read."""
+
+    source: Source
+    flow: Flow
+
+    def children(self) -> Iterator[tuple[str, FlowStep]]:
+        for name, step in self.flow.steps.items():
+            if isinstance(step, FlowStep):
+                yield name, step
+
+
+def children_problems(known: Mapping[str, Read], declared: frozenset[str]) -> list[Problem]:
+    """All that is wrong between flows; `declared` are the names of those with mistakes, too."""
+    problems: list[Problem] = []
+    sound, before = dict(known), -1
+    while len(sound) != before:  # each that is left out may be another one's child
+        before = len(sound)
+        for name, read in list(sound.items()):
+            found = list(_problems(read, sound, declared))
+            if found:
+                problems.extend(found)
+                del sound[name]
+    return problems
+
+
+def _problems(read: Read, sound: Mapping[str, Read], declared: frozenset[str]) -> Iterator[Problem]:
+    for name, step in read.children():
+        at = ("steps", name, "flow")
+        child = sound.get(step.flow)
+        if child is None:
+            why = (
+                f"flow {step.flow!r} has mistakes of its own; correct them first"
+                if step.flow in declared
+                else f"there is no flow {step.flow!r}{did_you_mean(step.flow, declared)}"
+            )
+            yield read.source.problem(at, f"step {name!r} opens a child, and {why}")
+            continue
+        cycle = _way_back(read.flow.flow, child, sound)
+        if cycle:
+            told = " → ".join((read.flow.flow, *cycle))
+            yield read.source.problem(
+                at, f"flows open each other without end: {told}; let one of them not open the next"
+            )
+        for message in _misfits(name, step, child.flow):
+            yield read.source.problem(("steps", name, "with"), message)
+
+
+def _way_back(to: str, child: Read, known: Mapping[str, Read]) -> tuple[str, ...]:
+    """The flows that lead from a child back to one, both named; empty where none do."""
+    todo: list[tuple[str, ...]] = [(child.flow.flow,)]
+    seen: set[str] = set()
+    while todo:
+        way = todo.pop(0)
+        if way[-1] == to:
+            return way
+        if way[-1] not in seen and way[-1] in known:
+            seen.add(way[-1])
+            todo += [(*way, step.flow) for _, step in known[way[-1]].children()]
+    return ()
+
+
+def _misfits(name: str, step: FlowStep, child: Flow) -> Iterator[str]:
+    """What the child's `input` says against the keys of `with`, as far as that can be told."""
+    schema = child.input
+    if schema is None:
+        return
+    required, known = schema.get("required"), schema.get("properties")
+    for key in required if isinstance(required, list) else ():
+        if key not in step.arguments:
+            yield f"flow {child.flow!r} needs {key!r}; step {name!r} has to give it in `with`"
+    if schema.get("additionalProperties") is False and isinstance(known, dict):
+        for key in step.arguments:
+            if key not in known:
+                yield f"flow {child.flow!r} takes no {key!r}; it takes {', '.join(known)}"
+    if schema.get("type", "object") != "object":
+        yield f"flow {child.flow!r} takes no object, and `with` always gives one"
