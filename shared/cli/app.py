@@ -7,6 +7,7 @@ import sys
 import typer
 
 from shared.cli import (
+    commands_check,
     commands_flows,
     commands_graph,
     commands_letters,
@@ -31,6 +32,7 @@ commands_runs.add_to(app)
 commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
+commands_check.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)
 commands_simulate.add_to(app)
 

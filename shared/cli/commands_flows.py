@@ -1,4 +1,4 @@
-"""`flows` and `prompts`: what is declared in `prompts/`, and whether it makes sense."""
+"""`flows` and `prompts`: what is declared in `prompts/`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from shared.adapters.system_clock import SystemClock
 from shared.cli.commands_runs import publish_draft
 from shared.cli.options import AsJson, is_bare
-from shared.cli.output import complain, counted, out, print_json, safe, say
+from shared.cli.output import complain, out, print_json, safe, say
 from shared.cli.world import library
 from shared.client.sending import Draft
 from shared.domain.flow import EventTrigger, Flow, ScheduleTrigger
@@ -20,7 +20,6 @@ from shared.domain.schedules import DUE, SOURCE, tick
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import NotFoundError, UsageError
 from shared.prompting.library import Library
-from shared.runtime.settings import settings
 
 flows = typer.Typer(help="Declared flows.", invoke_without_command=True)
 prompts = typer.Typer(help="Versioned prompts.", invoke_without_command=True)
@@ -38,10 +37,6 @@ class NoSuchPromptError(NotFoundError):
     """`segue prompts list` shows what there is, `segue flows check` what is wrong with others."""
 
 
-class NothingDeclaredError(UsageError):
-    """Put flows into flows/*.yaml and prompts into templates/ there, or set SEGUE_PROMPTS."""
-
-
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(flows, name="flows")
@@ -53,26 +48,6 @@ def _bare_flows(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Listing is what a bare `flows` means."""
     if is_bare(context, as_json=as_json):
         list_flows(as_json=as_json)
-
-
-@flows.command("check")
-def check(*, as_json: AsJson = False) -> None:
-    """Check all flows and prompts; exit 1 and name file, line and remedy where one is wrong."""
-    found = library()
-    if not (found.problems or found.flows or found.prompts):
-        raise NothingDeclaredError(f"there is nothing to check in {settings().prompts}")
-    if as_json:
-        print_json([vars(problem) for problem in found.problems])
-    else:
-        for problem in found.problems:
-            complain(f"[bold]{safe(problem.file)}:{problem.line}[/]: {safe(problem.message)}")
-        style = "red" if found.problems else "green"
-        say(
-            f"[{style}]{counted(len(found.problems), 'problem')}[/] in what was read; sound:"
-            f" {counted(len(found.flows), 'flow')}, {counted(len(found.prompts), 'prompt')}"
-        )
-    if found.problems:
-        raise typer.Exit(1)
 
 
 @flows.command("list")

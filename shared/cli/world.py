@@ -11,18 +11,19 @@ from shared.client.connection import environment_at_hand
 from shared.delivery.deps import Deps
 from shared.ports import StageReport
 from shared.prompting.library import Library, read_library
-from shared.runtime.container import build_deps
+from shared.runtime.container import build_operator_deps
 from shared.runtime.settings import settings
 
 
 def connect() -> Deps:
     """Ports on the system at hand.
 
-    Raises NothingRunningError where none can be told, SystemGoneError where it is no more.
+    Raises NothingRunningError where none can be told, SystemGoneError where it is no more,
+    CloudLoginError.
     """
     os.environ.update(environment_at_hand({}))
     settings.cache_clear()
-    return replace(build_deps("route", settings()), telemetry=_Unheard())
+    return replace(build_operator_deps(settings()), telemetry=_Unheard())
 
 
 class _Unheard:

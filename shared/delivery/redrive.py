@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.items import Items
@@ -23,6 +22,7 @@ from shared.domain.envelope import Message
 from shared.domain.events import REDRIVE
 from shared.domain.flow import END
 from shared.domain.instances import instance_of
+from shared.domain.moving import obstacles
 from shared.domain.records import (
     DeadLetterRecord,
     LetterStatus,
@@ -156,30 +156,26 @@ async def _version(
     today = deps.flows.current().get(run.flow)
     if today is None:
         raise RedriveRefusedError(f"there is no flow {run.flow!r} today to move the run to")
-    if today.version != run.flow_version and not await _fits(today, run, steps, deps):
+    found = await _obstacles(today, run, steps, deps) if today.version != run.flow_version else ()
+    if found:
         raise RedriveRefusedError(
             f"today's {run.flow!r} has other steps or needs than the run's version"
-            f" {run.flow_version}; {len(steps)} recorded steps would not fit it"
+            f" {run.flow_version}: {'; '.join(found)}"
         )
     await deps.flows.ensure_stored(today, stored_at=deps.clock.now())
     return today
 
 
-async def _fits(today: FlowVersion, run: RunRecord, steps: list[Document], deps: Deps) -> bool:
+async def _obstacles(
+    today: FlowVersion, run: RunRecord, steps: list[Document], deps: Deps
+) -> tuple[str, ...]:
+    recorded = {step.name: _status_now(step) for step in steps}
     try:
         before = await deps.flows.pinned(run.flow, run.flow_version)
     except VersionMissingError:  # its shape is lost; what is recorded must at least have its place
-        return {step.name for step in steps} <= today.flow.steps.keys()
-    return _shape(before) == _shape(today)
-
-
-def _shape(version: FlowVersion) -> Mapping[str, Any]:
-    """What must be the same for records of one version to be read by another's graph."""
-    flow = version.flow
-    return {
-        name: (frozenset(flow.incoming[name]), step.quorum, step.finish, step.foreach is None)
-        for name, step in flow.steps.items()
-    }
+        gone = sorted(recorded.keys() - today.flow.steps.keys())
+        return tuple(f"step {name!r} is gone" for name in gone)
+    return obstacles(before.flow, today.flow, recorded)
 
 
 async def _reopen(

@@ -6,7 +6,8 @@ Imports are made where a stage needs them, so that no stage loads what only anot
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -100,14 +101,8 @@ def build_client_ports(chosen: Settings) -> ClientPorts:
 
     Raises CloudLoginError where there is no login.
     """
-    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - see the module's docstring
-
-    from shared.adapters.cloud_log_errors import CloudLoginError  # noqa: PLC0415
-
-    try:
+    with _login_told():
         store, bus = _store(chosen), _bus(chosen)
-    except GoogleAuthError as error:
-        raise CloudLoginError(str(error)) from error
 
     async def close() -> None:
         await store.close()
@@ -116,6 +111,24 @@ def build_client_ports(chosen: Settings) -> ClientPorts:
     # It reads nothing before it is asked, and lives long enough to see files change.
     flows = FlowVersions(library_reader(chosen.prompts, reload=True), store)
     return ClientPorts(store, bus, SystemClock(), flows, close)
+
+
+def build_operator_deps(chosen: Settings) -> Deps:
+    """What `segue` works with. Raises CloudLoginError where there is no login."""
+    with _login_told():
+        return build_deps("route", chosen)
+
+
+@contextmanager
+def _login_told() -> Iterator[None]:
+    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - see the module's docstring
+
+    from shared.adapters.cloud_log_errors import CloudLoginError  # noqa: PLC0415
+
+    try:
+        yield
+    except GoogleAuthError as error:
+        raise CloudLoginError(str(error)) from error
 
 
 def _library(row: Stage, chosen: Settings) -> Callable[[], Library]:

@@ -149,3 +149,30 @@ async def test_a_changed_prompt_serves_the_next_run(system: Harness) -> None:
     versions = [run["steps"]["first"]["prompt"]["version"] for run in (before, after)]
     assert versions[0] != versions[1]
     assert before["flow_version"] != after["flow_version"]
+
+
+async def test_a_run_in_flight_stays_on_its_version_over_a_deployment(system: Harness) -> None:
+    """Files are replaced while the model thinks, and the process that knew the old ones is killed
+    before it has sent the second step.
+    """
+    await system.fault("slow", times=1, delay="3s", prompt="test/echo")
+    event_id = await system.publish("test.pair", {"n": "in flight"})
+    key = system.key(event_id)
+    await system.eventually(lambda: system.store.get(f"events/{key}"), "the run")
+    path = system.prompts / "templates/test/last.md.j2"
+    original = path.read_text("utf-8")
+    path.write_text(original.replace("End", "Finish"), "utf-8")
+    ticket = system.crash_at("committed")
+    run = await system.only_run(event_id)
+    after = await system.only_run(await system.publish("test.pair", {"n": "after"}))
+    path.write_text(original, "utf-8")
+
+    assert (run["status"], after["status"]) == ("succeeded", "succeeded")
+    assert not ticket.exists()
+    versions = [one["steps"]["second"]["prompt"]["version"] for one in (run, after)]
+    assert versions[0] != versions[1]
+    assert run["flow_version"] != after["flow_version"]
+    assert run["steps"]["first"]["attempts"] == 1
+    assert (await system.store.get(f"flows/{run['flow_version']}")) is not None
+    code, told, _ = await system.segue("flows", "check", "--in-flight", "--json")
+    assert (code, json.loads(told)["problems"]) == (0, [])

@@ -67,6 +67,21 @@ async def test_repin_refuses_a_version_of_another_shape_and_changes_nothing(step
     assert system.letter().status == "open"
 
 
+async def test_repin_may_change_what_the_run_has_not_reached():
+    def near(value: str) -> str:
+        first = f"a: {{call: test.count, with: {{name: a, value: '{value}'}}}}\n"
+        return first + "b: {needs: a, call: test.count, with: {name: b, value: '{{ a }}'}}\n"
+
+    far = "c: {needs: b, call: test.count, with: {name: c}}"
+    system = await failed(flow(near("{{ event.data.no.such }}") + far))
+    other = "d: {needs: b, call: test.echo, with: {value: '{{ b + 1 }}'}}"
+    system.deploy(flow(near("{{ 1 }}") + other, more="outputs: {d: '{{ d }}'}"))
+    await system.redrive(repin=True)
+    report = await system.report()
+    assert (report["status"], report["outputs"]) == ("succeeded", {"d": 2})
+    assert calls.SEEN == {"a": 1, "b": 1}
+
+
 async def test_repin_refuses_a_flow_that_is_gone():
     system = await failed()
     system.deploy(flow("a: {call: test.echo}", name="other"))
