@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from shared.delivery.aftermath import announce, announce_unheard
 from shared.delivery.deps import Deps
 from shared.delivery.due import take_up_due
 from shared.delivery.ending import end_of_run
@@ -29,6 +30,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     """Counts what it did in the log line. Raises ObjectsUnavailableError when all else is done."""
     timed_out = [run for run in await _overdue(deps) if await _time_out(run, deps)]
     due = await take_up_due(deps)
+    unheard = await announce_unheard(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -37,7 +39,8 @@ async def handle(received: Received, deps: Deps) -> Handled:
                 expired += await _delete(collection, document, deps)
             except ObjectsUnavailableError as error:  # the next one may lie in another bucket
                 unreachable = error
-    received.describe({}, timed_out=[run.name for run in timed_out], due=due, expired=expired)
+    ended = [run.name for run in timed_out]
+    received.describe({}, timed_out=ended, due=due, unheard=unheard, expired=expired)
     if unreachable is not None:
         raise unreachable
     return Handled("swept")
@@ -65,6 +68,7 @@ async def _time_out(found: Document, deps: Deps) -> bool:
     with suppress(StaleError):  # it ended or moved in this very moment; the next tick looks again
         await deps.store.commit([end])
         tell_ended_run(deps, found.data, end.data)
+        await announce(run, deps)
         return True
     return False
 

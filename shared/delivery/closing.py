@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from shared.delivery.aftermath import announce
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.items import Items
@@ -102,8 +103,9 @@ class Closing:
         is_item = self._envelope.place is not None
         if not is_item:
             require_not_stopped(record)
-        if ended := await ending_of(self._deps.store, self._envelope):
-            if ended is RunStatus.FAILED:
+        if ended := await _ended_run(self._deps.store, self._envelope):
+            await announce(ended, self._deps)
+            if ended.status is RunStatus.FAILED:
                 await require_not_failed(self._deps.store, self._envelope)
             return False
         known = await variables()
@@ -130,9 +132,14 @@ class Closing:
 
 async def ending_of(store: Store, envelope: Envelope) -> RunStatus | None:
     """How the message's run has ended, by its record; None while it goes on."""
+    run = await _ended_run(store, envelope)
+    return run.status if run is not None else None
+
+
+async def _ended_run(store: Store, envelope: Envelope) -> RunRecord | None:
     found = await store.get(run_path(envelope.run.id))
-    status = RunRecord.of(found.data).status if found is not None else None
-    return status if status is not None and status.is_final else None
+    run = RunRecord.of(found.data) if found is not None else None
+    return run if run is not None and run.status.is_final else None
 
 
 async def require_not_failed(store: Store, envelope: Envelope) -> None:

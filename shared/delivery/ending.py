@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from shared.delivery.aftermath import ended_message, must_hear
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
 from shared.delivery.telling import tell_ended
-from shared.domain.events import MAX_DATA_BYTES, MAX_DEPTH, is_shallow
+from shared.domain.events import MAX_DATA_BYTES, MAX_DEPTH, REDRIVE, count_in, is_shallow
 from shared.domain.expressions import fill, names
 from shared.domain.records import Failure, RunRecord, RunStatus, run_path
 from shared.errors import ExpressionError, OutputTooLargeError, StaleError
@@ -27,6 +28,7 @@ class RunEnd:
     def __init__(self, deps: Deps, scope: Scope) -> None:
         self._deps = deps
         self._scope = scope
+        self._untold: RunStatus | None = None
 
     def write(self, variables: Variables, revision: str) -> Update:
         """The write that ends the run with its outputs, if it is still at `revision`."""
@@ -37,6 +39,8 @@ class RunEnd:
             }
         except (ExpressionError, OutputTooLargeError) as error:
             ending = {"status": RunStatus.FAILED, "error": Failure.of(error)}
+        if self._must_hear() and not self._must_hear(ending["status"]):
+            ending["unheard"] = False
         return end_of_run(self._deps, self._scope.run.id, revision, **ending)
 
     def failure(self, failure: Failure, revision: str) -> Update:
@@ -45,7 +49,7 @@ class RunEnd:
         return end_of_run(self._deps, self._scope.run.id, revision, **ending)
 
     async def finish(self, variables: Variables) -> None:
-        """Ends the run with its outputs, and tells, unless it has ended already."""
+        """Ends the run with its outputs, tells and announces it, unless it has ended already."""
         revision: str | None = self._scope.run.revision
         while revision is not None:
             end = self.write(variables, revision)
@@ -55,11 +59,27 @@ class RunEnd:
                 revision = await self.open_revision()
             else:
                 self.tell(end)
+                await self.announce()
                 return
 
     def tell(self, end: Update) -> None:
         """The end has been committed."""
         tell_ended(self._deps, self._scope.run, self._scope.trace.trace_id, end.data)
+        self._untold = RunStatus(end.data["status"])
+
+    async def announce(self) -> None:
+        """Publishes the end that was told of last, where somebody must hear of it."""
+        status, self._untold = self._untold, None
+        if status is not None and self._must_hear(status):
+            scope = self._scope
+            redrives = count_in(scope.extensions, REDRIVE) or 0
+            message = ended_message(
+                scope.run.id, scope.run.correlation_id, scope.trace.traceparent, redrives
+            )
+            await self._deps.bus.publish("events", [message])
+
+    def _must_hear(self, status: RunStatus | None = None) -> bool:
+        return must_hear(self._scope.version.flow, status, awaited=self._scope.run.awaited)
 
     async def open_revision(self) -> str | None:
         """The run's revision while it goes on; None once it has ended."""

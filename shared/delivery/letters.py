@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.delivery.aftermath import announce
 from shared.delivery.blobs import PIECE_BYTES
 from shared.delivery.deps import Deps
 from shared.delivery.ending import end_of_run
@@ -212,6 +213,7 @@ async def _fail(record: DeadLetterRecord, run_id: str, step: str, deps: Deps) ->
             await deps.store.commit(writes)
             if run is not None and ends:
                 tell_ended_run(deps, run.data, ends[0].data)
+                await announce(RunRecord.of(run.data), deps)
             return
     raise StoreUnavailableError(f"run {run_id} keeps changing while it is being failed")
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.domain.commands import Command
+from shared.delivery.hearing import hear
+from shared.domain.commands import Command, RunEnded
 from shared.domain.events import Event
 from shared.errors import EventInvalidError
 
 Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
-_OBEY: Mapping[type[Command], Obey] = {}
+_OBEY: Mapping[type[Command], Obey] = {RunEnded: hear}
 
 
 async def obey(command: Command, event: Event, received: Received, deps: Deps) -> Handled:

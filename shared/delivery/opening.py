@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.delivery.aftermath import announce, must_hear
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Received
@@ -78,7 +79,7 @@ class Opener:
         reach("committed")
         at = 1  # the first result is the event's
         for opening, plan, writes in zip(openings, plans, runs, strict=True):
-            await self._begin(opening, plan, written[at : at + len(writes)])
+            await self._begin(opening, plan, writes, written[at : at + len(writes)])
             at += len(writes)
         reach("emitted")
 
@@ -99,7 +100,7 @@ class Opener:
             else:
                 tell_opened(self._deps, writes[0].data)
                 await self._note_run(opening.run_id)
-                await self._begin(opening, plan, written)
+                await self._begin(opening, plan, writes, written)
 
     async def _note_run(self, run_id: str) -> None:
         """Adds a run to the event's record: a flow that is newer than the event has taken it."""
@@ -162,6 +163,7 @@ class Opener:
             redrives=self._message.redrives,
             created_at=now,
             deadline=_deadline(opening, now),
+            unheard=must_hear(opening.version.flow, awaited=False),
             extensions=extensions(self._message.attributes),
             expire_at=self._deps.expire_at(),
         )
@@ -172,9 +174,20 @@ class Opener:
 
     # -- messages ---------------------------------------------------------------------------
 
-    async def _begin(self, opening: Opening, plan: Advance, written: Sequence[Written]) -> None:
+    async def _begin(
+        self,
+        opening: Opening,
+        plan: Advance,
+        writes: Sequence[Create | Increment],
+        written: Sequence[Written],
+    ) -> None:
         progress = Progress(self._deps, self._scope(opening, written[0].revision))
         await progress.follow(plan, written, self._variables(opening))
+        await self._announce(RunRecord.of(writes[0].data))
+
+    async def _announce(self, run: RunRecord) -> None:
+        if run.status.is_final:
+            await announce(run, self._deps)
 
     async def _meet(self, opening: Opening, plan: Advance) -> None:
         """The run is there. Its opener's redelivery sends again, and so does a redrive, which opens
@@ -190,15 +203,18 @@ class Opener:
             await self._open_anew(opening, plan, found)
         elif not run.status.is_final and (redriven or opener):
             await self._send_again(opening, found, run)
+        elif opener:
+            await self._announce(run)
 
     async def _open_anew(self, opening: Opening, plan: Advance, found: Document) -> None:
-        first, *others = self._run_writes(opening, plan)
+        writes = self._run_writes(opening, plan)
+        first, *others = writes
         assert isinstance(first, Create)
         written = await self._deps.store.commit(
             [Update(first.path, first.data, found.revision), *others]
         )
         tell_opened(self._deps, first.data, again=True)
-        await self._begin(opening, plan, written)
+        await self._begin(opening, plan, writes, written)
 
     async def _send_again(self, opening: Opening, found: Document, run: RunRecord) -> None:
         version = await self._deps.flows.pinned(run.flow, run.flow_version)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.delivery.aftermath import must_hear
 from shared.delivery.deps import Deps
 from shared.delivery.items import Items
 from shared.delivery.opening import scope_of_run
@@ -189,6 +190,7 @@ async def _reopen(
         "flow_version": version.version,
         "redrives": run.redrives + 1,
         "deadline": _deadline(version, deps),
+        "unheard": must_hear(version.flow, awaited=run.parent is not None),
     }
     writes: list[Write] = [Update(found.path, RunRecord.fields_of(changed), found.revision)]
     pending = {

@@ -51,6 +51,7 @@ class Settler:
         if isinstance(written, StepRecord):
             return written
         reach("committed")
+        await self.progress.end.announce()
         await self.progress.follow(plan, written, known)
         reach("emitted")
         return None
@@ -66,7 +67,10 @@ class Settler:
         """Commits `result` and, while the run goes on, its end as failed; returns as `settle`."""
         ending = partial(self.progress.end.failure, failure)
         written = await self._commit([result], ending, standing)
-        return written if isinstance(written, StepRecord) else None
+        if isinstance(written, StepRecord):
+            return written
+        await self.progress.end.announce()
+        return None
 
     async def repeat(self, step: str, status: StepStatus, known: Variables) -> None:
         """Sends again what follows from a step that has ended; harmless where it was sent.

@@ -174,8 +174,18 @@ class EventRecord(Record):
         return Event.model_validate(self.event)
 
 
+class ParentRef(Wire):
+    """The step of another run that waits for this one."""
+
+    run_id: str
+    step: str
+
+
 class RunRecord(Record):
-    """`runs/{run_id}`. `deadline` is set only while the run can still miss it."""
+    """`runs/{run_id}`. `deadline` is set only while the run can still miss it.
+
+    `unheard` is set from the start where somebody must hear of its end, until they have.
+    """
 
     JSON_FIELDS = frozenset({"extensions", "outputs"})  # names from outside are no field names
 
@@ -195,6 +205,8 @@ class RunRecord(Record):
     outputs: Json = None
     error: Failure | None = None
     redrives: int = 0
+    parent: ParentRef | None = None
+    unheard: bool = False
     extensions: dict[str, str] = Field(default_factory=dict)
     expire_at: datetime
 
@@ -215,6 +227,7 @@ class RunRecord(Record):
             correlation_id=self.correlation_id,
             deadline=self.deadline,
             started_at=self.created_at,
+            awaited=self.parent is not None,
         )
 
 

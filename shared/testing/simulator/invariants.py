@@ -15,6 +15,7 @@ from typing import Any
 
 from shared.delivery.scope import MESSAGE_ID
 from shared.domain import ids
+from shared.domain.commands import COMMANDS
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.instances import Instance, instance_of
 from shared.domain.records import event_path, run_path, step_path
@@ -112,7 +113,7 @@ class Watch:
         attributes = message.attributes
         stage = "route" if topic == "events" else topic.removesuffix("-dead")
         self.sent.add((stage, message.data))
-        if topic == "events":
+        if topic == "events" and attributes.get("ce-type") not in COMMANDS:
             tick = None if at is None else tick_id(attributes, at)
             source = attributes.get("ce-source", ids.UNNAMED_SOURCE)
             event_id = attributes.get("ce-id", tick or message_id)
@@ -179,12 +180,17 @@ class Watch:
 
     @property
     def is_something_due(self) -> bool:
-        """Whether a step of a run that goes on is to be tried again later."""
-        return any(
+        """Whether a step is to be tried again later, or the end of a run is still to be heard."""
+        return self._is_end_unheard or any(
             step.get("due") is not None and step["status"] == "pending" and self._goes_on(path)
             for path, step in self.documents.items()
             if path.count("/") == _STEP_DEPTH
         )
+
+    @property
+    def _is_end_unheard(self) -> bool:
+        runs = (run for path, run in self.documents.items() if path.startswith("runs/"))
+        return any(run.get("unheard") and run["status"] in _FINAL for run in runs)
 
     def _goes_on(self, path: str) -> bool:
         run = self.documents.get(run_path(path.split("/")[1]))
@@ -239,7 +245,7 @@ def _run(watch: Watch, change: Change) -> Found:
         watch.happened["run_started", run_id] += 1
         yield from _second_run(watch, change.path, after)
         return
-    if before["status"] in _FINAL and not _reopened(before, after):
+    if before["status"] in _FINAL and not (_reopened(before, after) or _was_heard(before, after)):
         yield "terminal-run", f"{change.path} had {before['status']} and was changed"
     if before["flow_version"] != after["flow_version"]:
         yield "pinned", f"{change.path} was moved to flow version {after['flow_version']}"
@@ -259,6 +265,10 @@ def _origin(run: Fields) -> tuple[Any, Any]:
 def _reopened(before: Fields, after: Fields) -> bool:
     redriven = after["redrives"] == before["redrives"] + 1
     return bool(before["status"] == "failed" and after["status"] == "running" and redriven)
+
+
+def _was_heard(before: Fields, after: Fields) -> bool:
+    return bool(before.get("unheard")) and {**before, "unheard": False} == {**after}
 
 
 def _step(watch: Watch, change: Change) -> Found:

@@ -1,0 +1,50 @@
+"""Route's part when a run has ended: whoever must hear of it hears of it, once for each end.
+
+Each listener must bear to be told twice. A run that goes on again by then is not told of: it will
+end once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Handled, Received
+from shared.domain.commands import RunEnded
+from shared.domain.events import Event
+from shared.domain.records import RunRecord, run_path
+from shared.errors import Permanent
+from shared.ports import Document, Update
+
+# Told of the run's record as it was found, with the delivery in hand. False: it has to be told
+# again later, by the next tick of `sweep`.
+Listener = Callable[[Document, RunRecord, Received, Deps], Awaitable[bool]]
+LISTENERS: tuple[Listener, ...] = ()
+
+
+async def hear(command: RunEnded, _event: Event, received: Received, deps: Deps) -> Handled:
+    """Tells all who must hear of the run's end. Raises Conflict where the run moves meanwhile.
+
+    What cannot be told is kept as a dead letter, and told again where that is redriven.
+    """
+    found = await deps.store.get(run_path(command.run))
+    if found is None:
+        return Handled("no-run")
+    run = RunRecord.of(found.data)
+    if not run.status.is_final:
+        return Handled("run-goes-on")
+    if not run.unheard and not received.delivery.message.redrives:
+        return Handled("heard")
+    try:
+        for listener in LISTENERS:
+            if not await listener(found, run, received, deps):
+                return Handled("not-yet")
+    except Permanent:
+        await _heard(found, deps)  # else `sweep` would have it fail for ever
+        raise
+    await _heard(found, deps)
+    return Handled("told")
+
+
+async def _heard(found: Document, deps: Deps) -> None:
+    await deps.store.commit([Update(found.path, {"unheard": False}, found.revision)])
