@@ -25,11 +25,13 @@ from shared.domain.events import REDRIVE, Event, extensions
 from shared.domain.records import (
     EventRecord,
     Failure,
+    ParentRef,
     RunRecord,
     RunStatus,
     event_path,
     run_path,
 )
+from shared.domain.starts import parent_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, SegueError, StaleError
@@ -149,7 +151,7 @@ class Opener:
         return [Create(run_path(opening.run_id), document), *progress.writes(plan)]
 
     def _record(self, opening: Opening) -> RunRecord:
-        now = self._now
+        now, parent = self._now, self._parent()
         record = RunRecord(
             run_id=opening.run_id,
             flow=opening.version.flow.flow,
@@ -163,7 +165,8 @@ class Opener:
             redrives=self._message.redrives,
             created_at=now,
             deadline=_deadline(opening, now),
-            unheard=must_hear(opening.version.flow, awaited=False),
+            parent=parent,
+            unheard=must_hear(opening.version.flow, awaited=parent is not None),
             extensions=extensions(self._message.attributes),
             expire_at=self._deps.expire_at(),
         )
@@ -171,6 +174,10 @@ class Opener:
             return record
         failed = {"status": RunStatus.FAILED, "error": Failure.of(opening.refusal)}
         return record.model_copy(update={**failed, "finished_at": now, "deadline": None})
+
+    def _parent(self) -> ParentRef | None:
+        waiting = parent_of(self._message.attributes)
+        return ParentRef(run_id=waiting[0], step=waiting[1]) if waiting is not None else None
 
     # -- messages ---------------------------------------------------------------------------
 

@@ -191,13 +191,18 @@ def _letters(watch: Watch, expected: Expected) -> Iterator[tuple[str, str]]:
             kept[letter["data"]] += 1
             if code not in {"MessageInvalid", "DeliveriesExhausted"}:
                 yield "dead-letters", f"garbage is kept as {code}"
-        elif code not in expected.letters:
+        elif code not in expected.letters and not _is_missed_tick(letter):
             yield "dead-letters", f"a letter of {letter['step']} with {letter['error']}"
         elif letter["status"] != "redriven":
             yield "dead-letters", f"letter {letter_id} is still open"
     for garbage in expected.garbage:
         if kept[garbage] != 1:
             yield "dead-letters", f"{kept[garbage]} letters for one message of garbage"
+
+
+def _is_missed_tick(letter: Fields) -> bool:
+    """Nothing is lost with one; it is given up where those before it take all the time."""
+    return bool(letter["stage"] == "sweep" and letter["error"]["code"] == "DeliveriesExhausted")
 
 
 def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str], tuple[int, int]]:
