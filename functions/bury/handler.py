@@ -1,17 +1,18 @@
 """Records a dead letter, then fails the step and the run that it stopped.
 
-Where the flow says how the run goes on without the step, it does, and nothing is kept.
-
-Knows what the message says about itself, not how it came to fail.
+Where the flow says how the run goes on without the step, it does, and nothing is kept; nor is it of
+a run that was cancelled. Knows what the message says about itself, not how it came to fail.
 """
 
 from __future__ import annotations
 
+from shared.delivery.closing import ending_of
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.letters import keep, letter_of
 from shared.delivery.reroute import reroute
 from shared.delivery.telling import tell_letter
+from shared.domain.records import RunStatus
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -28,6 +29,9 @@ async def handle(received: Received, deps: Deps) -> Handled:
         from_stage=letter.record.stage,
         reason=letter.record.error.message,
     )
+    about = letter.envelope
+    if about is not None and await ending_of(deps.store, about) is RunStatus.CANCELLED:
+        return Handled("run-ended", letter.record.error)
     rerouted = await reroute(letter, deps, received.span_id)
     if rerouted is not None:
         return rerouted

@@ -30,6 +30,10 @@ LEASE_MARGIN = timedelta(seconds=5)  # between the end of the work and the end o
 _TRIES = 3  # a lost answer needs two looks, a lost race three; more means real contention
 
 
+class StepCancelled(Exception):
+    """The step was cancelled, with its run, while somebody worked on it."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """This delivery holds the step; `revision` is the precondition of its commit."""
@@ -158,7 +162,7 @@ async def try_again(
 ) -> Claim:
     """Records that this try has failed and that the next one begins, in the same hands.
 
-    Raises ClaimLostError where they are others' by now.
+    Raises ClaimLostError where they are others' by now, StepCancelled where they are nobody's.
     """
     now = deps.clock.now()
     closed = _closed(held.record.attempts, RETRIED, failure, usage, now)
@@ -189,6 +193,8 @@ async def _note(deps: Deps, held: Claim, changed: dict[str, Any]) -> Claim:
         return Claim(record, written.revision)
     except StaleError:
         found = await deps.store.get(path)
+        if found is not None and found.data["status"] == StepStatus.CANCELLED.value:
+            raise StepCancelled(path) from None
         if found is None or not _is_same(StepRecord.of(found.data), record):
             raise ClaimLostError(f"step {record.step} of run {record.run_id}") from None
         return Claim(record, found.revision)  # it was our own write, whose answer was lost

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from shared.delivery.cancelling import cancel
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.hearing import hear
-from shared.domain.commands import Command, RunEnded
+from shared.domain.commands import Cancel, Command, RunEnded
 from shared.domain.events import Event
 from shared.errors import EventInvalidError
 
 Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
-_OBEY: Mapping[type[Command], Obey] = {RunEnded: hear}
+_OBEY: Mapping[type[Command], Obey] = {Cancel: cancel, RunEnded: hear}
 
 
 async def obey(command: Command, event: Event, received: Received, deps: Deps) -> Handled:

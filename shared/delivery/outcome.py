@@ -89,5 +89,5 @@ class Spent:
 def _cut_off(error: BaseException) -> Failure:
     """Why a request has no answer, where it was none of Segue's own errors that ended it."""
     if isinstance(error, CancelledError):
-        return Failure(code="Cancelled", message="the attempt's time ran out before an answer came")
+        return Failure(code="Cancelled", message="the attempt was cut off before an answer came")
     return Failure(code=type(error).__name__, message=str(error) or repr(error))

@@ -128,6 +128,9 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, t
     if found is None:
         raise RedriveRefusedError(f"run {run_id} is no longer stored")
     run = RunRecord.of(found.data)
+    if run.status is RunStatus.CANCELLED:
+        told = f"run {run_id} was cancelled, and that is for good; start it again with another id"
+        raise RedriveRefusedError(told)
     if run.status not in {RunStatus.FAILED, RunStatus.RUNNING}:
         raise RedriveRefusedError(f"run {run_id} has {run.status}; only a failed run can go on")
     steps = await _steps(run, deps)

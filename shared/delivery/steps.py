@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from shared.delivery.attending import Attended, standing
 from shared.delivery.claim import (
     Claim,
     Finished,
     PutOff,
+    StepCancelled,
     claim,
     close_attempt,
     put_off,
@@ -38,7 +40,6 @@ from shared.domain.model import Json
 from shared.domain.records import Failure, RunStatus, StepRecord, Usage, step_path
 from shared.domain.step import Fallback
 from shared.errors import (
-    ClaimLostError,
     ExpressionError,
     MessageInvalidError,
     OutputTooLargeError,
@@ -97,7 +98,10 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     if isinstance(held, Finished):
         return await step.resume(held.record)
     reach("claimed")
-    return await step.carry_out(held, work)
+    try:
+        return await step.carry_out(held, work)
+    except StepCancelled:
+        return Handled("cancelled")
 
 
 def may_have_ended(deps: Deps, scope: Scope) -> bool:
@@ -153,7 +157,7 @@ class _Step:
         limit = min(own or left, left)
         fallback = self._declared.fallback if held.record.fallback else None
         try:
-            async with asyncio.timeout(limit) as deadline:
+            async with asyncio.timeout(limit) as deadline, Attended(self._deps, held, deadline):
                 task = StepTask(self._envelope, self._scope, variables, spent, left, fallback)
                 return await work(task, self._deps)
         except TimeoutError as error:
@@ -185,7 +189,9 @@ class _Step:
         again = await try_again(
             self._deps, held, failure, outcome.usage, fallback=following.fallback
         )
-        await self._deps.clock.sleep(following.wait)
+        if following.wait:
+            await self._deps.clock.sleep(following.wait)
+            await standing(self._deps.store, again)  # raises where nobody wants it any more
         return again
 
     async def _give_up(
@@ -242,14 +248,7 @@ class _Step:
         return Handled("succeeded") if failure is None else Handled("survived", failure)
 
     def _standing(self, held: Claim) -> Standing:
-        async def standing() -> StepRecord | None:
-            found = await self._deps.store.get(self._path)
-            record = StepRecord.of(found.data) if found else None
-            if record is None or record.owner != held.record.owner:
-                raise ClaimLostError(f"step {self._envelope.step} of run {self._scope.run.id}")
-            return record if record.status.is_final else None
-
-        return standing
+        return lambda: standing(self._deps.store, held)
 
     async def resume(self, record: StepRecord) -> Handled:
         """Sends again what follows from a finished step; harmless where it was sent before."""

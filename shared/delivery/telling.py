@@ -17,6 +17,8 @@ from shared.domain.envelope import RunPins
 from shared.domain.records import DeadLetterRecord, RunRecord, RunStatus
 from shared.domain.trace import parse_traceparent
 
+_SEVERITY = {RunStatus.SUCCEEDED.value: "INFO", RunStatus.CANCELLED.value: "WARNING"}
+
 
 def tell_opened(deps: Deps, document: Mapping[str, Any], *, again: bool = False) -> None:
     """The run's document has been written; one that was refused or skipped whole has ended too.
@@ -46,7 +48,7 @@ def tell_ended(deps: Deps, run: RunPins, trace_id: str, ending: Mapping[str, Any
     after = "" if took is None else f" after {took:.0f} ms"
     why = f": {error['code']}: {error['message']}" if error else ""
     deps.telemetry.log(
-        "INFO" if status == RunStatus.SUCCEEDED else "ERROR",
+        _SEVERITY.get(status, "ERROR"),
         f"run {run.id} {status}{after}{why}",
         trace_id=trace_id,
         kind="run_ended",
