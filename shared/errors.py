@@ -21,6 +21,7 @@ SegueError
 │   ├── PromptInputInvalidError
 │   ├── ExpressionError
 │   ├── MapInvalidError
+│   ├── WaitInvalidError
 │   ├── TemplateError
 │   ├── VersionMissingError
 │   ├── RecordTooLargeError
@@ -34,6 +35,8 @@ SegueError
 │   ├── ActionInvalidError
 │   ├── ActionFailedError
 │   ├── StepTimeoutError
+│   ├── WaitTimeoutError
+│   ├── ApprovalRejectedError
 │   ├── StepFailedError
 │   ├── DeliveriesExhaustedError
 │   └── RunTimeoutError
@@ -52,36 +55,16 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
-from inspect import cleandoc
-from typing import Any
+from shared.error_kinds import (
+    CloudError,
+    Conflict,
+    Permanent,
+    SegueError,
+    Transient,
+    UsageError,
+)
 
-
-class SegueError(Exception):
-    """Something went wrong in Segue."""
-
-    reply: Any = None  # the billed answer that came with the error, where there was one
-
-    def __init__(self, detail: str = "") -> None:
-        self.detail = detail
-        super().__init__(detail)
-
-    @property
-    def code(self) -> str:
-        """A stable name for machines: the class name without `Error`."""
-        return type(self).__name__.removesuffix("Error")
-
-    def __str__(self) -> str:
-        advice = " ".join(cleandoc(type(self).__doc__ or "").split())
-        end = "" if self.detail.endswith((".", "!", "?", "…")) else "."
-        return f"{self.detail}{end} {advice}" if self.detail else advice
-
-
-class Transient(SegueError):
-    """The same message may succeed later; it is redelivered."""
-
-
-class Permanent(SegueError):
-    """The same message would fail the same way again; it is kept as a dead letter."""
+__all__ = ["CloudError", "Conflict", "Permanent", "SegueError", "Transient", "UsageError"]
 
 
 class StoreUnavailableError(Transient):
@@ -190,6 +173,13 @@ class MapInvalidError(Permanent):
     """
 
 
+class WaitInvalidError(Permanent):
+    """A step cannot wait for what its `wait` gives.
+
+    Correct the template, then redrive with --repin.
+    """
+
+
 class TemplateError(Permanent):
     """A prompt could not be rendered.
 
@@ -281,6 +271,17 @@ class StepTimeoutError(Permanent):
     """
 
 
+class WaitTimeoutError(Permanent):
+    """Nothing came that the step waited for.
+
+    Say what is to happen then (`on_timeout`), or redrive the dead letter to wait once more.
+    """
+
+
+class ApprovalRejectedError(Permanent):
+    """It was rejected; provide for that (`on_error`), or redrive the letter to ask once more."""
+
+
 class StepFailedError(Permanent):
     """The step has failed for good; its record says why."""
 
@@ -300,24 +301,12 @@ class RunTimeoutError(Permanent):
     """
 
 
-class Conflict(SegueError):
-    """The store refused a write because the document is not in the expected state."""
-
-
 class AlreadyExistsError(Conflict):
     """A document that should be new is already there."""
 
 
 class StaleError(Conflict):
     """A document has changed since it was read."""
-
-
-class CloudError(SegueError):
-    """Google Cloud did not answer."""
-
-
-class UsageError(SegueError):
-    """This cannot be done."""
 
 
 class SettingsInvalidError(UsageError):

@@ -1,7 +1,7 @@
-"""Takes up steps again whose time has come: what was put off is sent once more.
+"""Takes up steps whose time has come: what was put off is sent once more, and waits end.
 
-A missed tick loses nothing, as what is due stays due until it has been sent. Sent twice, it is
-claimed once.
+A missed tick loses nothing, as what is due stays due until all that follows has been sent. Sent
+twice, a step is claimed once; a wait ends once, as its record is fenced.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from shared.delivery.deps import Deps
 from shared.delivery.maps import Maps
-from shared.delivery.opening import scope_of_run
+from shared.delivery.opening import pinned_scope
 from shared.delivery.scope import variables_at
+from shared.delivery.waking import Waking
 from shared.domain.envelope import Message
 from shared.domain.instances import instance_of
 from shared.domain.records import RunRecord, StepRecord, run_path, step_path
@@ -40,6 +41,8 @@ async def take_up_due(deps: Deps) -> int:
 async def _take_up(found: Document, deps: Deps) -> bool:
     record = StepRecord.of(found.data)
     run = await deps.store.get(run_path(record.run_id))
+    if record.awaited is not None:
+        return await _end_wait(found, run, deps)
     message = None
     if run is not None and not RunRecord.of(run.data).status.is_final:
         message = await _message(record, run, deps)
@@ -51,11 +54,21 @@ async def _take_up(found: Document, deps: Deps) -> bool:
     return message is not None
 
 
+async def _end_wait(found: Document, run: Document | None, deps: Deps) -> bool:
+    """Ends a wait, or finishes what follows from its end; one of a run that has ended is left."""
+    record = StepRecord.of(found.data)
+    is_over = run is None or RunRecord.of(run.data).status.is_final
+    if run is None or (is_over and not record.status.is_final):
+        await deps.store.commit([Update(found.path, {"due": None}, found.revision)])
+        return False
+    scope = await pinned_scope(run, deps)
+    await Waking(deps, scope).time_is_up(found)
+    return True
+
+
 async def _message(record: StepRecord, found: Document, deps: Deps) -> tuple[str, Message] | None:
     """The message that resumes the step; None where nobody waits for it any more."""
-    run = RunRecord.of(found.data)
-    version = await deps.flows.pinned(run.flow, run.flow_version)
-    scope = scope_of_run(run, found, version)
+    scope = await pinned_scope(found, deps)
     instance, resumes = instance_of(record.step), len(record.attempts)
     variables = await variables_at(deps.store, scope, instance.step, {})
     if instance.index is None:

@@ -18,7 +18,7 @@ from shared.domain.instances import Instance
 from shared.domain.mapped import Mapped
 from shared.domain.records import StepRecord, step_path
 from shared.domain.step import MAX_ITEMS, ForEach
-from shared.errors import MapInvalidError
+from shared.errors import ExpressionError, MapInvalidError, OutputTooLargeError
 from shared.ports import Document
 
 _AT_ONCE = 100  # messages made and sent, or records read, together
@@ -50,8 +50,30 @@ class Maps:
             raise MapInvalidError(f"`{source}` is no JSON: {error}") from error
         return list(values)
 
-    def record(self, step: str, values: Sequence[Any]) -> StepRecord:
-        """A map that begins, or one of no items, which has ended with it."""
+    async def record(self, step: str, variables: Mapping[str, Any]) -> StepRecord:
+        """A map that begins, or one of no items, which has ended with it. Raises as `items`."""
+        try:
+            values = self.items(step, variables)
+        except (ExpressionError, MapInvalidError, OutputTooLargeError) as error:
+            error.detail = f"`foreach`: {error.detail}"
+            raise
+        return self._record(step, values)
+
+    def has_begun(self, found: StepRecord) -> bool:
+        """False where it could not begin at first, and is tried again after a redrive."""
+        return found.mapped is not None
+
+    def anew(self, fresh: StepRecord, found: StepRecord) -> StepRecord:
+        """What takes the place of the record of one that has not begun."""
+        return fresh.model_copy(update={"attempts": found.attempts})
+
+    async def begun(self, record: StepRecord, variables: Mapping[str, Any]) -> None:
+        """Sends the items that the map begins with, unless a redrive is about to continue it."""
+        if record.status is StepStatus.RUNNING:
+            assert record.mapped is not None
+            await self.send_first(record.step, record.mapped, variables)
+
+    def _record(self, step: str, values: Sequence[Any]) -> StepRecord:
         now = self._deps.clock.now()
         begun = StepRecord(
             run_id=self._scope.run.id,

@@ -248,3 +248,9 @@ def scope_of_run(run: RunRecord, found: Document, version: FlowVersion) -> Scope
     assert trace is not None
     carried = {**run.extensions, **({REDRIVE: str(run.redrives)} if run.redrives else {})}
     return Scope(pins, version, trace, carried, cause=run.event_key)
+
+
+async def pinned_scope(found: Document, deps: Deps) -> Scope:
+    """The scope of a stored run, in the version it is pinned to. Raises VersionMissingError."""
+    run = RunRecord.of(found.data)
+    return scope_of_run(run, found, await deps.flows.pinned(run.flow, run.flow_version))

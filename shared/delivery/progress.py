@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.ending import RunEnd
-from shared.delivery.maps import Maps
+from shared.delivery.openers import StepOpener, opener_of
 from shared.delivery.scope import Scope, dead_letter, variables_at
 from shared.domain import chain
 from shared.domain.chain import Advance, Arrivals, StepStatus
@@ -22,8 +22,7 @@ from shared.errors import (
     ClaimBusyError,
     Conflict,
     ExpressionError,
-    MapInvalidError,
-    OutputTooLargeError,
+    Permanent,
     SegueError,
 )
 from shared.ports import Create, Document, Increment, Update, Write, Written
@@ -40,7 +39,6 @@ class Progress:
         self._deps = deps
         self._scope = scope
         self._flow = scope.version.flow
-        self._maps = Maps(deps, scope)
         self.end = RunEnd(deps, scope)
 
     # -- writes -----------------------------------------------------------------------------
@@ -114,18 +112,21 @@ class Progress:
 
     async def _send(self, plan: Advance, variables: Variables) -> None:
         outgoing: dict[str, list[Message]] = defaultdict(list)
-        mapped = [step for step in plan.ready if self._flow.steps[step].foreach is not None]
+        opened: dict[str, StepOpener] = {}
         for step in plan.ready:
-            if step not in mapped:
-                topic, message = self._scope.hand_over(step, variables)
-                outgoing[topic].append(message)
+            opener = opener_of(step, self._deps, self._scope)
+            if opener is not None:
+                opened[step] = opener
+                continue
+            topic, message = self._scope.hand_over(step, variables)
+            outgoing[topic].append(message)
         for step, reason in plan.refused.items():
             topic, message = self._refusal(step, ExpressionError(reason), variables)
             outgoing[topic].append(message)
         for topic, messages in outgoing.items():
             await self._deps.bus.publish(topic, messages)
-        for step in mapped:
-            await self._open_map(step, variables)
+        for step, opener in opened.items():
+            await self._open(step, opener, variables)
 
     def _refusal(self, step: str, error: SegueError, variables: Variables) -> tuple[str, Message]:
         """(topic, message) that buries a step that cannot even be started."""
@@ -133,38 +134,36 @@ class Progress:
         told = type(error)(f"step {step!r}, {error.detail}")
         return f"{stage}-dead", dead_letter(message, stage, Failure.of(told, step))
 
-    # -- maps -------------------------------------------------------------------------------
+    # -- steps that no stage begins ---------------------------------------------------------
 
-    async def _open_map(self, step: str, variables: Variables) -> None:
-        """Records what the step runs over and sends the first items; again, where that is done."""
+    async def _open(self, step: str, opener: StepOpener, variables: Variables) -> None:
+        """Records that the step has begun and sends what it begins with; again, where it has."""
         try:
-            values = self._maps.items(step, variables)
-        except (ExpressionError, MapInvalidError, OutputTooLargeError) as error:
-            error.detail = f"`foreach`: {error.detail}"
+            record = await opener.record(step, variables)
+        except Permanent as error:
             topic, message = self._refusal(step, error, variables)
             await self._deps.bus.publish(topic, [message])
             return
-        record = self._maps.record(step, values)
         path = step_path(self._scope.run.id, step)
         begin: Write = Create(path, record.document())
         for _ in range(_TRIES):
-            done = await self._begin_map(record, begin, variables)
+            done = await self._begin(record, begin, opener, variables)
             standing = None if done else await self._deps.store.get(path)
             if standing is None:
                 return
             found = StepRecord.of(standing.data)
-            if found.status.is_final or found.mapped is not None:
-                await self._open_map_again(found, variables)
+            if found.status.is_final or opener.has_begun(found):
+                await self._open_again(found, opener, variables)
                 return
-            # It could not begin at first, and is tried again after a redrive.
-            fresh = {**record.document(), "attempts": standing.data["attempts"]}
-            begin = Update(path, fresh, standing.revision)
+            record = opener.anew(record, found)
+            begin = Update(path, record.document(), standing.revision)
         raise ClaimBusyError(f"step {step} of run {self._scope.run.id}")
 
-    async def _begin_map(self, record: StepRecord, begin: Write, variables: Variables) -> bool:
+    async def _begin(
+        self, record: StepRecord, begin: Write, opener: StepOpener, variables: Variables
+    ) -> bool:
         """False where the step has a record already."""
-        assert record.mapped is not None
-        if record.status is StepStatus.SUCCEEDED:  # of no items
+        if record.status is StepStatus.SUCCEEDED:  # there was nothing to do
             plan, known = self._after(record, variables)
             writes = [begin, *self.writes(plan)]
         else:
@@ -174,16 +173,16 @@ class Progress:
         except Conflict:
             return False
         if plan is None:
-            await self._maps.send_first(record.step, record.mapped, variables)
+            await opener.begun(record, variables)
         else:
             await self.follow_to_end(plan, written, known)
         return True
 
-    async def _open_map_again(self, record: StepRecord, variables: Variables) -> None:
+    async def _open_again(
+        self, record: StepRecord, opener: StepOpener, variables: Variables
+    ) -> None:
         if not record.status.is_final:
-            assert record.mapped is not None
-            if record.status is StepStatus.RUNNING:  # else a redrive is about to continue it
-                await self._maps.send_first(record.step, record.mapped, variables)
+            await opener.begun(record, variables)
         elif record.status is not StepStatus.FAILED or record.handled:
             plan, known = self._after(record, variables)
             await self.follow_to_end(plan, REPEATED, known)

@@ -201,6 +201,7 @@ async def _reopen(
         "error": None,
         "finished_at": None,
         "fallback": False,
+        "due": None,
     }
     writes.extend(
         Update(step.path, StepRecord.fields_of(pending), step.revision)

@@ -35,7 +35,13 @@ class Settler:
         self.progress = Progress(deps, scope)
 
     async def settle(
-        self, step: str, status: StepStatus, result: Write, known: Variables, standing: Standing
+        self,
+        step: str,
+        status: StepStatus,
+        result: Write,
+        known: Variables,
+        standing: Standing,
+        also: Sequence[Write] = (),
     ) -> StepRecord | None:
         """Commits `result` with the skips, arrivals and the run's end that follow; sends the rest.
 
@@ -46,7 +52,7 @@ class Settler:
         ending = None
         if plan.ends:
             ending = partial(self.progress.end.write, await self.progress.at_end(known))
-        writes = [result, *self.progress.writes(plan)]
+        writes = [result, *also, *self.progress.writes(plan)]
         written = await self._commit(writes, ending, standing)
         if isinstance(written, StepRecord):
             return written
@@ -62,11 +68,11 @@ class Settler:
         return written if isinstance(written, StepRecord) else None
 
     async def fail_run(
-        self, result: Write, failure: Failure, standing: Standing
+        self, result: Write, failure: Failure, standing: Standing, also: Sequence[Write] = ()
     ) -> StepRecord | None:
         """Commits `result` and, while the run goes on, its end as failed; returns as `settle`."""
         ending = partial(self.progress.end.failure, failure)
-        written = await self._commit([result], ending, standing)
+        written = await self._commit([result, *also], ending, standing)
         if isinstance(written, StepRecord):
             return written
         await self.progress.end.announce()

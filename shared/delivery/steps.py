@@ -91,6 +91,8 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         return Handled("run-ended")
     if version.flow.declared(envelope.step).foreach is not None and envelope.place is None:
         raise MessageInvalidError(f"step {envelope.step!r} is mapped, and this is no item of it")
+    if version.flow.is_opened(envelope.step):
+        raise MessageInvalidError(f"step {envelope.step!r} is one that no stage works on")
     held = await claim(deps, envelope, received.delivery)
     if isinstance(held, PutOff):
         return Handled("not-due")

@@ -29,7 +29,7 @@ from shared.domain.instances import LOOP, instance_of
 from shared.domain.model import Declared, Json
 from shared.domain.schedules import DUE, FLOW_NAME, Schedule
 from shared.domain.starts import START
-from shared.domain.step import STAGE_OF, AnyStep, Step, only_one_of
+from shared.domain.step import KEEPS_LETTERS, STAGE_OF, AnyStep, Step, WaitStep, only_one_of
 
 END = "$end"  # the implicit join that all leaves of a flow feed
 RESERVED = frozenset({"event", "run", "loop", "self", "true", "false", "none", "not", "and", "or"})
@@ -156,8 +156,22 @@ class Flow(Declared):
         return self.steps[instance_of(instance).step]
 
     def stage(self, instance: str) -> str:
-        """The stage that a step or an item of it starts in."""
-        return STAGE_OF[self.declared(instance).kind]
+        """The stage that a step or an item of it starts in.
+
+        Of a step that no stage works on, the one that has its dead letters.
+        """
+        return STAGE_OF.get(self.declared(instance).kind, KEEPS_LETTERS)
+
+    def is_opened(self, instance: str) -> bool:
+        """Whether no stage works on the step: whoever advances the run opens it."""
+        return self.declared(instance).kind not in STAGE_OF
+
+    def awaits_signal(self, name: str) -> str | None:
+        """The step that waits for a signal of that name, an approval too."""
+        for step, declared in self.steps.items():
+            if isinstance(declared, WaitStep) and declared.signal(step) == name:
+                return step
+        return None
 
     # -- the graph --------------------------------------------------------------------------
 

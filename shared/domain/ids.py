@@ -35,6 +35,11 @@ def event_key(source: str, event_id: str) -> str:
     return f"{readable}~{digest(source, event_id, length=10)}"
 
 
+def signal_id(name: str) -> str:
+    """Document id of a signal; names unfit for one are hashed."""
+    return name if _SAFE_ID.fullmatch(name) else digest("signal", name)
+
+
 def correlation_id(key: str) -> str:
     """Correlation id of an event that brought none; duplicates of the event agree on it."""
     return digest("correlation", key, length=24)

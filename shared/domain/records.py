@@ -18,6 +18,7 @@ from shared.domain.envelope import PromptPin, RunPins
 from shared.domain.events import Event
 from shared.domain.mapped import Mapped
 from shared.domain.model import Json, Wire
+from shared.domain.waiting import Awaited
 from shared.errors import SegueError
 
 RETRIED = "retried"  # an attempt that failed, and that another one follows
@@ -246,10 +247,11 @@ class StepRecord(Record):
     """`runs/{run_id}/steps/{step}`: claim, attempt ledger and result in one document.
 
     An item of a mapped step has a record of its own, named e.g. `draft[17]`; `item_of` names the
-    step, whose record has `mapped`.
+    step, whose record has `mapped`. One that waits has `awaited`, and `matches` where it is an
+    event that it waits for.
     """
 
-    JSON_FIELDS = frozenset({"output", "mapped"})
+    JSON_FIELDS = frozenset({"output", "mapped", "awaited"})
 
     run_id: str
     flow: str
@@ -273,7 +275,9 @@ class StepRecord(Record):
     item_of: str | None = None
     index: int | None = None
     mapped: Mapped | None = None
-    due: datetime | None = None  # when it is to be tried again
+    awaited: Awaited | None = None
+    matches: str | None = None  # digest of type, key and value of the event that it waits for
+    due: datetime | None = None  # when it is tried again, or has waited long enough
     fallback: bool = False  # its fallback has taken over
     expire_at: datetime
 

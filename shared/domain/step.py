@@ -19,12 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+from shared.domain.choices import MAPPING, WORD, one_of
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.model import Declared, Json
 from shared.domain.retry import Retry
-
-WORD, MAPPING = "$word", "$mapping"  # tags, which pydantic puts into the places of its complaints
+from shared.domain.waiting import ForApproval, ForSignal, Wait
 
 
 def _one_or_many(value: object) -> object:
@@ -50,28 +50,13 @@ class Goto(Declared):
     goto: str = Field(description="The step that is started in place of the step's successors.")
 
 
-def _one_of(*words: str, otherwise: type[Declared]) -> Any:
-    """Tells a word from a mapping, so that a complaint is about what was written."""
-    [key] = otherwise.model_fields
-
-    def kind(value: Any) -> str | None:
-        if isinstance(value, str):
-            return WORD if value in words else None
-        return MAPPING if isinstance(value, Mapping | otherwise) else None
-
-    told = ", ".join([*words, f"{{{key}: …}}"])
-    return Discriminator(
-        kind, custom_error_type="one_of", custom_error_message=f"this is one of: {told}"
-    )
-
-
 Join = Annotated[
     Annotated[Literal["all", "any"], Tag(WORD)] | Annotated[Quorum, Tag(MAPPING)],
-    _one_of("all", "any", otherwise=Quorum),
+    one_of("all", "any", otherwise=Quorum),
 ]
 OnError = Annotated[
     Annotated[Literal["fail", "continue"], Tag(WORD)] | Annotated[Goto, Tag(MAPPING)],
-    _one_of("fail", "continue", otherwise=Goto),
+    one_of("fail", "continue", otherwise=Goto),
 ]
 
 
@@ -240,8 +225,37 @@ class FlowStep(Step):
     )
 
 
-KINDS = ("prompt", "action", "call", "flow")
+class WaitStep(Step):
+    """Waits for somebody's approval, a signal, an event or the time, and holds no compute."""
+
+    kind: ClassVar[str] = "wait"
+    wait: Wait
+
+    def signal(self, name: str) -> str | None:
+        """The name of the signal that a step of that name waits for, an approval's too."""
+        match self.wait:
+            case ForApproval():
+                return name
+            case ForSignal():
+                return self.wait.name or name
+            case _:
+                return None
+
+    @property
+    def texts_read(self) -> frozenset[str]:
+        return super().texts_read | self.wait.reads
+
+    @property
+    def goto(self) -> str | None:
+        """The step that its failure, or only its timeout, starts in place of its successors."""
+        return super().goto or self.wait.after_timeout
+
+
+KINDS = ("prompt", "action", "call", "wait", "flow")
 STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
+# The other kinds no stage works on: whoever advances the run opens them, and this one has their
+# dead letters.
+KEEPS_LETTERS = "act"
 
 
 def only_one_of(kinds: tuple[str, ...]) -> Callable[[Any], str | None]:
@@ -259,10 +273,11 @@ AnyStep = Annotated[
     Annotated[PromptStep, Tag("prompt")]
     | Annotated[ActionStep, Tag("action")]
     | Annotated[CallStep, Tag("call")]
+    | Annotated[WaitStep, Tag("wait")]
     | Annotated[FlowStep, Tag("flow")],
     Discriminator(
         only_one_of(KINDS),
         custom_error_type="step_kind",
-        custom_error_message="a step has exactly one of: prompt, action, call, flow",
+        custom_error_message="a step has exactly one of: prompt, action, call, wait, flow",
     ),
 ]

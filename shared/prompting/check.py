@@ -12,11 +12,12 @@ from shared.domain.actions import ACTIONS
 from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.flow import Flow, ScheduleTrigger
 from shared.domain.instances import LOOP
-from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step
+from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step, WaitStep
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
 from shared.prompting.check_foreach import foreach_problems
 from shared.prompting.check_graph import did_you_mean, graph_problems
+from shared.prompting.check_wait import outputs_of, texts_of, wait_problems
 from shared.prompting.prompt_file import schema_complaint
 from shared.prompting.source import Location, Problem, Source
 
@@ -97,6 +98,8 @@ class FlowCheck:
                 yield from self._call(name, step)
             case FlowStep():
                 yield from self._child(name, step)
+            case WaitStep():
+                yield from self._wait(name, step, inside)
 
     def _fallback(self, name: str, step: Step, before: frozenset[str]) -> Iterator[Problem]:
         if step.fallback is None:
@@ -192,6 +195,15 @@ class FlowCheck:
                     f" remove one of the two",
                 )
 
+    def _wait(self, name: str, step: WaitStep, before: frozenset[str]) -> Iterator[Problem]:
+        yield from wait_problems(self._source, self._flow, name, step)
+        at: Location = ("steps", name, "wait")
+        for key, text, is_expression in texts_of(step.wait):
+            if is_expression:
+                yield from self._text((*at, key), text, before, expression=True)
+            else:
+                yield from self._texts((*at, key), text, before)
+
     # -- expressions ------------------------------------------------------------------------
 
     def _texts(self, at: Location, value: Any, before: frozenset[str]) -> Iterator[Problem]:
@@ -252,6 +264,8 @@ class FlowCheck:
         if name == "run":
             return RUN_ATTRIBUTES
         step: Step | None = self._flow.steps.get(name)
+        if isinstance(step, WaitStep):
+            return outputs_of(step)
         if not isinstance(step, PromptStep) or step.prompt not in self._prompts:
             return None
         if step.fallback is not None and step.fallback.model is None:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, SequenceNode
 
-from shared.domain.step import MAPPING, WORD
+from shared.domain.choices import TAG
 
 Location = tuple[str | int, ...]
 
@@ -76,7 +76,7 @@ class Source:
 
     def _is_tag(self, location: Location, index: int) -> bool:
         """Union tags (`steps.draft.prompt.needs`) are in pydantic's location, not in the file."""
-        if location[index] in {WORD, MAPPING}:
+        if str(location[index]).startswith(TAG):
             return True
         before = tuple(p for i, p in enumerate(location[:index]) if not self._is_tag(location, i))
         return (index, len(before), before[:1]) in {(2, 2, ("steps",)), (1, 1, ("on",))}

@@ -100,12 +100,12 @@ def a_map_ends_as_often_as_somebody_finds_that_it_has(patch: Patch) -> None:
 
 
 def a_map_begins_again_with_each_repetition(patch: Patch) -> None:
-    original = progress.Progress._begin_map
+    original = progress.Progress._begin
 
-    async def begin(self: Any, record: Any, begin: Any, variables: Any) -> bool:
-        return await original(self, record, Put(begin.path, begin.data), variables)
+    async def begin(self: Any, record: Any, begin: Any, *more: Any) -> bool:
+        return await original(self, record, Put(begin.path, begin.data), *more)
 
-    patch.setattr(progress.Progress, "_begin_map", begin)
+    patch.setattr(progress.Progress, "_begin", begin)
 
 
 def no_item_is_sent_after_those_a_map_begins_with(patch: Patch) -> None:

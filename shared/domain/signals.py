@@ -1,0 +1,40 @@
+"""What somebody has told a run, as it is kept: a signal, or the decision of an approver."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.domain import ids
+from shared.domain.model import Json
+from shared.domain.records import Record
+
+
+def signal_path(run_id: str, name: str) -> str:
+    return f"runs/{run_id}/signals/{ids.signal_id(name)}"
+
+
+class SignalRecord(Record):
+    """`runs/{run_id}/signals/{name}`: what somebody has told the run. The first of a name counts.
+
+    `event` is the key of the event that brought it.
+    """
+
+    JSON_FIELDS = frozenset({"data"})
+
+    run_id: str
+    name: str
+    data: Json = None
+    by: str | None = None
+    at: datetime
+    event: str
+    expire_at: datetime
+
+    def output(self) -> dict[str, Json]:
+        """What the step that waited for it gives."""
+        return {"data": self.data, "by": self.by, "at": self.at.isoformat()}
+
+    def decision(self) -> dict[str, Json]:
+        """What it says of an approval."""
+        said = self.data if isinstance(self.data, dict) else {}
+        told = {"approved": said.get("approved") is True, "comment": said.get("comment")}
+        return {**told, "by": self.by, "at": self.at.isoformat()}
