@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.delivery.admission import keys_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.obeying import obey
 from shared.delivery.opening import Opener, Opening
 from shared.delivery.scope import dead_letter
+from shared.delivery.turns import advance
 from shared.domain.commands import command_of
 from shared.domain.envelope import Delivery, Message
 from shared.domain.events import ONLY_FLOW, Event, from_message
@@ -50,7 +52,10 @@ async def handle(received: Received, deps: Deps) -> Handled:
     _warn_of_problems(deps)
     reach("decoded")
     openings = list(_openings(deps, event, delivery.message.attributes.get(ONLY_FLOW)))
-    await Opener(deps, received, event).open_all(openings)
+    opener = Opener(deps, received, event)
+    await opener.open_all(openings)
+    for key in opener.waiting:  # somebody may have made room after that was decided
+        await advance(key, deps)
     for opening in openings:
         if opening.refusal is not None:
             await _bury(deps, delivery.message, opening, opening.refusal)
@@ -89,6 +94,7 @@ def _is_started(version: FlowVersion, event: Event) -> bool:
     broken = schema_problem(schema, event.data) if schema is not None else None
     if broken:
         raise InputInvalidError(f"flow {version.flow.flow!r}: event.data {broken}")
+    keys_of(version.flow, {"event": event.variables()})
     return True
 
 

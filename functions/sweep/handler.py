@@ -15,6 +15,7 @@ from shared.delivery.due import take_up_due
 from shared.delivery.ending import end_of_run
 from shared.delivery.handled import Handled, Received
 from shared.delivery.telling import tell_ended_run
+from shared.delivery.turns import take_turns
 from shared.domain.records import Failure, RunRecord, RunStatus
 from shared.errors import ObjectsUnavailableError, RunTimeoutError, StaleError
 from shared.ports import Delete, Document, Query
@@ -22,7 +23,7 @@ from shared.ports import Delete, Document, Query
 TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
 _AT_ONCE = 400  # documents of one run, read and deleted together
-EXPIRING = ("runs", "events", "dead_letters", "blobs")
+EXPIRING = ("runs", "events", "control", "dead_letters", "blobs")
 _INSIDE = {"runs": ("steps", "joins", "signals")}
 
 
@@ -31,6 +32,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     timed_out = [run for run in await _overdue(deps) if await _time_out(run, deps)]
     due = await take_up_due(deps)
     unheard = await announce_unheard(deps)
+    begun = await take_turns(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -40,7 +42,8 @@ async def handle(received: Received, deps: Deps) -> Handled:
             except ObjectsUnavailableError as error:  # the next one may lie in another bucket
                 unreachable = error
     ended = [run.name for run in timed_out]
-    received.describe({}, timed_out=ended, due=due, unheard=unheard, expired=expired)
+    about = {"due": due, "begun": begun, "unheard": unheard, "expired": expired}
+    received.describe({}, timed_out=ended, **about)
     if unreachable is not None:
         raise unreachable
     return Handled("swept")

@@ -123,6 +123,8 @@ def end_of_run(deps: Deps, run_id: str, revision: str, **fields: Any) -> Update:
     update = {
         "finished_at": deps.clock.now(),
         "deadline": None,
+        "turn": None,
+        "due": None,
         "outputs": None,
         "error": None,
         **fields,

@@ -6,12 +6,13 @@ sends its first steps again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.delivery.admission import FREE, Admission, Gate
 from shared.delivery.aftermath import announce, must_hear
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
@@ -34,10 +35,11 @@ from shared.domain.records import (
 from shared.domain.starts import parent_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
-from shared.errors import AlreadyExistsError, SegueError, StaleError
+from shared.errors import AlreadyExistsError, Conflict, KeyBusyError, SegueError, StaleError
 from shared.ports import Create, Document, Increment, Update, Write, Written
 
 NOT_YET = ""  # revision of a run that is being created in the same commit
+_TRIES = 5  # others of the same keys are let in between
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,33 @@ class Opening:
     def run_id(self) -> str:
         return ids.run_id(self.version.flow.flow, self.event.key)
 
+    @property
+    def is_controlled(self) -> bool:
+        """Whether it may have to wait; what is refused does not."""
+        return self.refusal is None and self.version.flow.is_controlled
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """An opening as it stands now: whether it is let in, and what the commit must hold."""
+
+    opening: Opening
+    admission: Admission
+    plan: Advance
+    writes: Sequence[Write]
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        """The run's document."""
+        assert isinstance(self.writes[0], Create)
+        return self.writes[0].data
+
 
 class Opener:
-    """Opens the runs of one delivered event."""
+    """Opens the runs of one delivered event. `waiting` are the keys for which one has to wait."""
 
     def __init__(self, deps: Deps, received: Received, event: Event) -> None:
+        self.waiting: list[str] = []
         self._deps = deps
         self._received = received
         self._event = event
@@ -65,44 +89,67 @@ class Opener:
         self._trace = trace_of(self._message, event.correlation_id).child(received.span_id)
 
     async def open_all(self, openings: Sequence[Opening]) -> None:
-        """Stores the event and its runs in one commit, then sends the runs' first steps."""
+        """Stores the event and its runs in one commit, then sends the first steps of those that
+        begin. Raises KeyBusyError.
+        """
         for opening in openings:
             await self._deps.flows.ensure_stored(opening.version, stored_at=self._deps.clock.now())
-        plans = [self._plan(opening) for opening in openings]
-        runs = [self._run_writes(o, plan) for o, plan in zip(openings, plans, strict=True)]
         event = self._event_write(openings)
-        try:
-            written = await self._deps.store.commit([event, *(w for run in runs for w in run)])
-        except AlreadyExistsError:
-            await self._open_one_by_one(openings, plans, event)
+        for _ in range(_TRIES):
+            drawn = [await self._draw(opening) for opening in openings]
+            try:
+                written = await self._deps.store.commit(
+                    [event, *(w for d in drawn for w in d.writes)]
+                )
+            except Conflict:
+                fenced = any(opening.is_controlled for opening in openings)
+                if fenced and await self._deps.store.get(event.path) is None:
+                    continue  # another run of the same key was let in since
+                await self._open_one_by_one(openings, event)
+            else:
+                await self._begin_all(drawn, written[1:])
             return
-        for writes in runs:  # all of them, before anything can fail
-            tell_opened(self._deps, writes[0].data)
+        raise KeyBusyError(f"event {self._event.id!r}")
+
+    async def _begin_all(self, drawn: Sequence[_Drawn], written: Sequence[Written]) -> None:
+        for one in drawn:  # all of them, before anything can fail
+            tell_opened(self._deps, one.run)
         reach("committed")
-        at = 1  # the first result is the event's
-        for opening, plan, writes in zip(openings, plans, runs, strict=True):
-            await self._begin(opening, plan, writes, written[at : at + len(writes)])
-            at += len(writes)
+        at = 0
+        for one in drawn:
+            await self._begin(one, written[at : at + len(one.writes)])
+            at += len(one.writes)
         reach("emitted")
 
-    async def _open_one_by_one(
-        self, openings: Sequence[Opening], plans: Sequence[Advance], event_write: Write
-    ) -> None:
+    async def _open_one_by_one(self, openings: Sequence[Opening], event_write: Write) -> None:
         """Some of it is there already: the event was published or delivered before."""
         try:
             await self._deps.store.commit([event_write])
         except AlreadyExistsError:
             self._received.describe({}, duplicate_event=True)
-        for opening, plan in zip(openings, plans, strict=True):
-            writes = self._run_writes(opening, plan)
-            try:
-                written = await self._deps.store.commit(writes)
-            except AlreadyExistsError:
-                await self._meet(opening, plan)
-            else:
-                tell_opened(self._deps, writes[0].data)
-                await self._note_run(opening.run_id)
-                await self._begin(opening, plan, writes, written)
+        for opening in openings:
+            await self._open_one(opening)
+
+    async def _open_one(self, opening: Opening) -> None:
+        for _ in range(_TRIES):
+            found = None
+            if opening.is_controlled:  # else it is there seldom enough to be tried first
+                found = await self._deps.store.get(run_path(opening.run_id))
+            if found is None:
+                drawn = await self._draw(opening)
+                try:
+                    written = await self._deps.store.commit(drawn.writes)
+                except Conflict:
+                    found = await self._deps.store.get(run_path(opening.run_id))
+                else:
+                    tell_opened(self._deps, drawn.run)
+                    await self._note_run(opening.run_id)
+                    await self._begin(drawn, written)
+                    return
+            if found is not None:
+                await self._meet(opening, found)
+                return
+        raise KeyBusyError(f"event {self._event.id!r}")
 
     async def _note_run(self, run_id: str) -> None:
         """Adds a run to the event's record: a flow that is newer than the event has taken it."""
@@ -113,10 +160,16 @@ class Opener:
         with suppress(StaleError):  # another copy of the event is adding it
             await self._deps.store.commit([update])
 
-    def _plan(self, opening: Opening) -> Advance:
-        if opening.refusal is not None:
-            return Advance()
-        return chain.start(opening.version.flow, self._variables(opening))
+    async def _draw(self, opening: Opening) -> _Drawn:
+        admission, plan = FREE, Advance()
+        if opening.is_controlled:
+            variables = {"event": self._event.variables()}
+            gate = Gate(self._deps, opening.version.flow, opening.run_id, variables)
+            admission = await gate.decide()
+        if opening.refusal is None and admission.begins:
+            plan = chain.start(opening.version.flow, self._variables(opening))
+        writes = [*self._run_writes(opening, admission, plan), *admission.writes]
+        return _Drawn(opening, admission, plan, writes)
 
     def _variables(self, opening: Opening) -> dict[str, Any]:
         run = {
@@ -128,7 +181,7 @@ class Opener:
 
     # -- writes -----------------------------------------------------------------------------
 
-    def _event_write(self, openings: Sequence[Opening]) -> Write:
+    def _event_write(self, openings: Sequence[Opening]) -> Create:
         record = EventRecord(
             event=self._event.model_dump(mode="json"),
             type=self._event.type,
@@ -142,10 +195,12 @@ class Opener:
         )
         return Create(event_path(self._event.key), record.document())
 
-    def _run_writes(self, opening: Opening, plan: Advance) -> list[Create | Increment]:
+    def _run_writes(
+        self, opening: Opening, admission: Admission, plan: Advance
+    ) -> list[Create | Increment]:
         """The run first, then what its first steps skip. A flow of skips ends at once."""
         progress = Progress(self._deps, self._scope(opening, NOT_YET))
-        document = self._record(opening).document()
+        document = self._record(opening).document() | RunRecord.fields_of(admission.fields)
         if plan.ends:
             document |= progress.end.write(self._variables(opening), NOT_YET).data
         return [Create(run_path(opening.run_id), document), *progress.writes(plan)]
@@ -181,47 +236,42 @@ class Opener:
 
     # -- messages ---------------------------------------------------------------------------
 
-    async def _begin(
-        self,
-        opening: Opening,
-        plan: Advance,
-        writes: Sequence[Create | Increment],
-        written: Sequence[Written],
-    ) -> None:
-        progress = Progress(self._deps, self._scope(opening, written[0].revision))
-        await progress.follow(plan, written, self._variables(opening))
-        await self._announce(RunRecord.of(writes[0].data))
+    async def _begin(self, drawn: _Drawn, written: Sequence[Written]) -> None:
+        if drawn.admission.key is not None:
+            self.waiting.append(drawn.admission.key)
+        if drawn.admission.begins:
+            progress = Progress(self._deps, self._scope(drawn.opening, written[0].revision))
+            await progress.follow(drawn.plan, written, self._variables(drawn.opening))
+        await self._announce(RunRecord.of(drawn.run))
 
     async def _announce(self, run: RunRecord) -> None:
         if run.status.is_final:
             await announce(run, self._deps)
 
-    async def _meet(self, opening: Opening, plan: Advance) -> None:
+    async def _meet(self, opening: Opening, found: Document) -> None:
         """The run is there. Its opener's redelivery sends again, and so does a redrive, which opens
         it anew where it was refused; anybody else has no part in it.
         """
-        found = await self._deps.store.get(run_path(opening.run_id))
-        if found is None:
-            return
         run = RunRecord.of(found.data)
         redriven = self._message.redrives > run.redrives
         opener = run.opened_by == self._received.delivery.message_id
         if run.was_refused and redriven:
-            await self._open_anew(opening, plan, found)
+            await self._open_anew(opening, found)
+        elif run.is_in_line:
+            self.waiting.extend([run.control] if run.control else [])
         elif not run.status.is_final and (redriven or opener):
             await self._send_again(opening, found, run)
         elif opener:
             await self._announce(run)
 
-    async def _open_anew(self, opening: Opening, plan: Advance, found: Document) -> None:
-        writes = self._run_writes(opening, plan)
-        first, *others = writes
-        assert isinstance(first, Create)
+    async def _open_anew(self, opening: Opening, found: Document) -> None:
+        drawn = await self._draw(opening)
+        _, *others = drawn.writes
         written = await self._deps.store.commit(
-            [Update(first.path, first.data, found.revision), *others]
+            [Update(found.path, drawn.run, found.revision), *others]
         )
-        tell_opened(self._deps, first.data, again=True)
-        await self._begin(opening, plan, writes, written)
+        tell_opened(self._deps, drawn.run, again=True)
+        await self._begin(drawn, written)
 
     async def _send_again(self, opening: Opening, found: Document, run: RunRecord) -> None:
         version = await self._deps.flows.pinned(run.flow, run.flow_version)

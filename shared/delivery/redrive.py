@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.delivery.admission import admitted_again
 from shared.delivery.aftermath import must_hear
 from shared.delivery.deps import Deps
 from shared.delivery.items import Items
@@ -136,8 +137,16 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, t
     steps = await _steps(run, deps)
     version = await _version(run, steps, deps, repin=repin)
     reopened = await _reopen(found, run, version, steps, deps)
+    if RunRecord.of(reopened.data).is_in_line:
+        return run.redrives + 1, ()
     statuses = {step.name: _status_now(step) for step in steps}
     return run.redrives + 1, await _send_frontier(reopened, version, statuses, deps)
+
+
+async def go_on(found: Document, version: FlowVersion, deps: Deps) -> tuple[str, ...]:
+    """Sends every step whose turn it is in a run that goes on, by what is recorded of its steps."""
+    steps = await _steps(RunRecord.of(found.data), deps)
+    return await _send_frontier(found, version, {s.name: _status_now(s) for s in steps}, deps)
 
 
 async def _steps(run: RunRecord, deps: Deps) -> list[Document]:
@@ -195,7 +204,10 @@ async def _reopen(
         "deadline": _deadline(version, deps),
         "unheard": must_hear(version.flow, awaited=run.parent is not None),
     }
+    turn, fences = await admitted_again(run, deps)
+    changed |= turn
     writes: list[Write] = [Update(found.path, RunRecord.fields_of(changed), found.revision)]
+    writes += fences
     pending = {
         "status": StepStatus.PENDING,
         "error": None,

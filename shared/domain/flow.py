@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.domain.control import Concurrency, Debounce, Rate
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.instances import LOOP, instance_of
@@ -120,6 +121,12 @@ class Flow(Declared):
         None, description="JSON Schema that the event's data must fit."
     )
     timeout: Seconds | None = Field(None, description="The run fails when it takes longer.")
+    order_by: str | None = Field(
+        None, description="Expression over `event`: runs of one value come one after another."
+    )
+    concurrency: Concurrency | None = None
+    rate: Rate | None = None
+    debounce: Debounce | None = None
     steps: dict[str, AnyStep] = Field(min_length=1)
     outputs: dict[str, Json] = Field(
         default_factory=dict, description="Templates over the steps; the run's result."
@@ -150,6 +157,18 @@ class Flow(Declared):
                 return fnmatchcase(event_type, self.on.event)
             case _:
                 return False
+
+    @property
+    def lane(self) -> Concurrency | None:
+        """How many of its runs are under way at once; in order is one by one."""
+        if self.order_by is not None:
+            return Concurrency(limit=1, key=self.order_by)
+        return self.concurrency
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether its runs may have to wait for others, or for the time to pass."""
+        return not (self.lane is None and self.rate is None and self.debounce is None)
 
     def declared(self, instance: str) -> Step:
         """What is declared of a step or an item of it."""

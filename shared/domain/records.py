@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator
 
 from shared.domain.chain import StepStatus
+from shared.domain.control import Turn
 from shared.domain.envelope import PromptPin, RunPins
 from shared.domain.events import Event
 from shared.domain.mapped import Mapped
@@ -186,6 +187,9 @@ class RunRecord(Record):
     """`runs/{run_id}`. `deadline` is set only while the run can still miss it.
 
     `unheard` is set from the start where somebody must hear of its end, until they have.
+    Of a flow with control by key: `control` names the key's document, `turn` is where the run
+    stands there until it ends. A waiting run may begin when it is `due`; of one that has begun
+    after it had to wait, it is then made sure that its first steps were sent.
     """
 
     JSON_FIELDS = frozenset({"extensions", "outputs"})  # names from outside are no field names
@@ -208,8 +212,17 @@ class RunRecord(Record):
     redrives: int = 0
     parent: ParentRef | None = None
     unheard: bool = False
+    control: str | None = None
+    turn: Turn | None = None
+    ticket: int | None = None  # in the order in which the runs of its key were opened
+    due: datetime | None = None
     extensions: dict[str, str] = Field(default_factory=dict)
     expire_at: datetime
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it has not begun yet, and will when its turn comes."""
+        return self.status is RunStatus.WAITING and self.turn is Turn.WAITING
 
     @property
     def was_refused(self) -> bool:

@@ -15,6 +15,7 @@ from shared.domain.instances import LOOP
 from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step, WaitStep
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
+from shared.prompting.check_control import control_problems, key_expressions
 from shared.prompting.check_foreach import foreach_problems
 from shared.prompting.check_graph import did_you_mean, graph_problems
 from shared.prompting.check_wait import outputs_of, texts_of, wait_problems
@@ -61,6 +62,9 @@ class FlowCheck:
             yield from self._text(
                 ("on", "where"), self._flow.on.where, frozenset(), expression=True
             )
+        for at, expression in key_expressions(self._flow):
+            yield from self._text(at, expression, frozenset(), expression=True)
+        yield from control_problems(self._source, self._flow)
         if self._flow.input is not None:
             complaint = schema_complaint(self._source, ("input",), self._flow.input)
             if complaint:

@@ -1,0 +1,77 @@
+"""Whether a flow's control by key makes sense: one limit, keys that an event can have.
+
+Knows no steps; the expressions themselves are checked like any other, elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.domain.expressions import GLOBALS, names
+from shared.domain.flow import Flow
+from shared.errors import ExpressionError
+from shared.prompting.source import Location, Problem, Source
+
+
+def control_problems(source: Source, flow: Flow) -> Iterator[Problem]:
+    """All that is wrong with when the flow's runs may begin."""
+    for at, told in _together(flow):
+        yield source.problem(at, told)
+    for at, expression in key_expressions(flow):
+        told = _key_problem(expression)
+        if told is not None:
+            yield source.problem(at, f"`{expression}` {told}")
+    if flow.debounce is not None and flow.debounce.at_most is not None:
+        if flow.debounce.at_most < flow.debounce.quiet:
+            yield source.problem(
+                ("debounce", "at_most"),
+                f"`at_most` ({flow.debounce.at_most:g} s) is shorter than `for`"
+                f" ({flow.debounce.quiet:g} s)",
+            )
+
+
+def key_expressions(flow: Flow) -> Iterator[tuple[Location, str]]:
+    """Where there is an expression for a key, and which."""
+    if flow.order_by is not None:
+        yield ("order_by",), flow.order_by
+    for name, control in (
+        ("concurrency", flow.concurrency),
+        ("rate", flow.rate),
+        ("debounce", flow.debounce),
+    ):
+        if control is not None and control.key is not None:
+            yield (name, "key"), control.key
+
+
+def _together(flow: Flow) -> Iterator[tuple[Location, str]]:
+    if flow.order_by is not None and flow.concurrency is not None:
+        yield (
+            ("concurrency",),
+            "`order_by` lets one run of a key be under way, so there is no other limit;"
+            " keep one of the two",
+        )
+    if flow.debounce is None:
+        return
+    if flow.rate is not None:
+        yield (
+            ("rate",),
+            "`debounce` already says how often a run begins; keep one of the two",
+        )
+    if flow.concurrency is not None and flow.concurrency.over != "wait":
+        yield (
+            ("concurrency", "over"),
+            f"with `debounce` a run waits anyway, and cannot {flow.concurrency.over};"
+            " write `over: wait`",
+        )
+
+
+def _key_problem(expression: str) -> str | None:
+    try:
+        used = names(expression, expression=True) - GLOBALS
+    except ExpressionError:
+        return None  # told where all expressions are checked
+    if "run" in used:
+        return "refers to `run`, and a key is asked for before there is one; use `event` only"
+    if not used:
+        return "is the same for every event; leave the key out where all runs share it"
+    return None
