@@ -11,7 +11,6 @@ SegueError
 │   ├── ModelUnreachableError
 │   ├── ModelMalformedError
 │   ├── EffectUnavailableError
-│   ├── KeyBusyError
 │   └── StageBudgetError
 ├── Permanent                    the same message fails the same way: buried at once with its reason
 │   ├── MessageInvalidError
@@ -40,9 +39,6 @@ SegueError
 │   ├── ApprovalRejectedError
 │   ├── StepFailedError
 │   ├── DeliveriesExhaustedError
-│   ├── DroppedError
-│   ├── ReplacedError
-│   ├── DebouncedError
 │   └── RunTimeoutError
 ├── Conflict                     answers of the store that the step protocol decides on
 │   ├── AlreadyExistsError
@@ -87,7 +83,7 @@ class ObjectsUnavailableError(Transient):
 
 
 class ClaimBusyError(Transient):
-    """Another delivery is working on this step; this one waits its turn."""
+    """Another delivery is working on this step, or this key; this one waits its turn."""
 
 
 class ClaimLostError(Transient):
@@ -111,10 +107,6 @@ class ModelMalformedError(Transient):
 
 class EffectUnavailableError(Transient):
     """The outside service did not answer or asked to come back later; it is tried again."""
-
-
-class KeyBusyError(Transient):
-    """Other runs of the same key kept being opened in between; this one is tried again."""
 
 
 class StageBudgetError(Transient):
@@ -298,24 +290,6 @@ class DeliveriesExhaustedError(Permanent):
     """Pub/Sub gave the message up after its last delivery attempt.
 
     Remove the cause that the step's attempts name, then redrive the dead letter.
-    """
-
-
-class DroppedError(Permanent):
-    """As many runs as the flow's `concurrency` allows were under way, so this one did not begin.
-
-    Publish the event again under another id, or let runs wait: `over: wait`.
-    """
-
-
-class ReplacedError(Permanent):
-    """A later run has taken its place, as the flow's `concurrency` says: `over: replace`."""
-
-
-class DebouncedError(Permanent):
-    """A later event came before it was quiet, so only that one's run begins.
-
-    It is the flow's `debounce` that says how long it must be quiet.
     """
 
 

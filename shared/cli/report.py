@@ -9,11 +9,13 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
+from shared.domain.control import Turn
 from shared.domain.instances import Instance, instance_of
+from shared.domain.lanes import ControlRecord, control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import RunRecord, StepRecord, Usage, run_path, step_path
 from shared.errors import NotFoundError, VersionMissingError
-from shared.ports import Query
+from shared.ports import Condition, Query
 
 Report = dict[str, Any]
 _AT_ONCE = 200  # records read together
@@ -36,9 +38,23 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         "outputs": run.outputs,
         "error": run.error.model_dump() if run.error else None,
         "redrives": run.redrives,
+        **(await _line(run, deps)),
         "steps": steps,
         "totals": _totals(record for record in records.values() if record is not None),
     }
+
+
+async def _line(run: RunRecord, deps: Deps) -> Report:
+    """Why a run that waits does: when it is due, for what key, and how many come before it."""
+    if not run.is_in_line or run.control is None:
+        return {}
+    found = await deps.store.get(control_path(run.control))
+    lane = ControlRecord.of(found.data) if found is not None else None
+    by, own = ("ticket", run.ticket) if lane is not None and lane.in_order else ("due", run.due)
+    where: tuple[Condition, ...] = (("control", "==", run.control), ("turn", "==", Turn.WAITING))
+    before = await deps.store.count(Query("runs", (*where, (by, "<", own))))
+    key = lane.key if lane is not None else ""
+    return {"waits": {"key": key, "before": before, "due": _told(run.due)}}
 
 
 def summary_of(run: RunRecord) -> Report:

@@ -80,7 +80,7 @@ _STEP_COLUMNS = (
 
 
 def _endings(report: Report) -> list[RenderableType]:
-    endings: list[RenderableType] = []
+    endings: list[RenderableType] = [*_waits(report)]
     for name, value in (report["outputs"] or {}).items():
         endings.append(Text.from_markup(f"  [bold]{safe(name)}[/]"))
         told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
@@ -99,6 +99,16 @@ def _endings(report: Report) -> list[RenderableType]:
         )
     )
     return endings
+
+
+def _waits(report: Report) -> Iterator[Text]:
+    """Why a run has not begun yet."""
+    waits = report.get("waits")
+    if waits is not None:
+        key = f": key {safe(waits['key'])}" if waits["key"] else ""
+        due = waits["due"][:19].replace("T", " ")
+        told = f"waiting for its turn{key}, {waits['before']} before it, not before {due} UTC"
+        yield Text.from_markup(f"  {told}")
 
 
 def runs_view(reports: list[Report]) -> Table:

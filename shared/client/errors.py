@@ -45,7 +45,7 @@ class StillRunningError(SegueError, TimeoutError):
 
 
 class RunCancelledError(SegueError):
-    """Somebody cancelled the run; start it again with another id."""
+    """Start it again with another id, if it is still wanted."""
 
     def __init__(self, detail: str, run_id: str = "") -> None:
         super().__init__(detail)
@@ -81,7 +81,8 @@ def ending_error(run: RunRecord) -> SegueError | None:
     if run.status is RunStatus.SUCCEEDED:
         return None
     if run.status is RunStatus.CANCELLED:
-        return RunCancelledError(f"run {run.run_id} was cancelled", run.run_id)
+        why = f": {run.error.code}: {run.error.message}" if run.error is not None else ""
+        return RunCancelledError(f"run {run.run_id} was cancelled{why}", run.run_id)
     failure = run.error or Failure(code="RunFailed", message="it is not recorded why")
     kind = RunRefusedError if run.was_refused else RunFailedError
     return kind(run.run_id, failure)

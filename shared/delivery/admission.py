@@ -26,9 +26,8 @@ from shared.domain.control import (
 )
 from shared.domain.expressions import Variables
 from shared.domain.flow import Flow
-from shared.domain.lanes import ControlRecord, control_path
+from shared.domain.lanes import ControlRecord, control_path, debounced, dropped, replaced
 from shared.domain.records import Failure, RunRecord, RunStatus, run_path
-from shared.errors import DebouncedError, DroppedError, ReplacedError
 from shared.ports import Create, Document, Query, Update, Write
 
 LOOK_EVERY = timedelta(seconds=60)  # how long a wake-up that was lost goes unnoticed
@@ -159,7 +158,7 @@ class Gate:
         if stands.pending is not None and stands.quiet_at is not None:
             earlier = await self._deps.store.get(run_path(stands.pending))
             if earlier is not None and self._is_put_off(earlier, stands.quiet_at):
-                self._supersede(earlier, DebouncedError(f"run {self._run_id} begins in its place"))
+                self._supersede(earlier, debounced(self._run_id))
                 since = stands.since or self._now
         quiet_at = quiet_until(debounce, since, self._now)
         self._change(key, pending=self._run_id, since=since, quiet_at=quiet_at)
@@ -171,19 +170,19 @@ class Gate:
     # -- what becomes of it, and of others --------------------------------------------------
 
     def _dropped(self, limit: int) -> Admission:
-        error = DroppedError(f"{limit} of key {self._home.text!r} are under way")
-        fields = {"status": RunStatus.CANCELLED, "error": Failure.of(error)}
+        error = dropped(limit, self._home.text)
+        fields = {"status": RunStatus.CANCELLED, "error": error}
         return Admission(begins=False, fields={**fields, "finished_at": self._now})
 
     async def _replace(self) -> None:
         """Those that still wait for what this one replaces are not wanted any more."""
         found = await self._deps.store.find(present(self._home.id, Turn.WAITING))
         for document in found[:_SUPERSEDED_AT_ONCE]:
-            self._supersede(document, ReplacedError(f"by run {self._run_id}"))
+            self._supersede(document, replaced(self._run_id))
 
-    def _supersede(self, found: Document, error: DebouncedError | ReplacedError) -> None:
+    def _supersede(self, found: Document, error: Failure) -> None:
         run_id = RunRecord.of(found.data).run_id
-        ending = {"status": RunStatus.CANCELLED, "error": Failure.of(error)}
+        ending = {"status": RunStatus.CANCELLED, "error": error}
         self._others.append(end_of_run(self._deps, run_id, found.revision, **ending))
 
     def _admitted(self, due: datetime, *, begins: bool) -> Admission:

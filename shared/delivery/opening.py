@@ -35,7 +35,7 @@ from shared.domain.records import (
 from shared.domain.starts import parent_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
-from shared.errors import AlreadyExistsError, Conflict, KeyBusyError, SegueError, StaleError
+from shared.errors import AlreadyExistsError, ClaimBusyError, Conflict, SegueError, StaleError
 from shared.ports import Create, Document, Increment, Update, Write, Written
 
 NOT_YET = ""  # revision of a run that is being created in the same commit
@@ -90,7 +90,7 @@ class Opener:
 
     async def open_all(self, openings: Sequence[Opening]) -> None:
         """Stores the event and its runs in one commit, then sends the first steps of those that
-        begin. Raises KeyBusyError.
+        begin. Raises ClaimBusyError.
         """
         for opening in openings:
             await self._deps.flows.ensure_stored(opening.version, stored_at=self._deps.clock.now())
@@ -109,7 +109,7 @@ class Opener:
             else:
                 await self._begin_all(drawn, written[1:])
             return
-        raise KeyBusyError(f"event {self._event.id!r}")
+        raise ClaimBusyError(f"event {self._event.id!r}")
 
     async def _begin_all(self, drawn: Sequence[_Drawn], written: Sequence[Written]) -> None:
         for one in drawn:  # all of them, before anything can fail
@@ -149,7 +149,7 @@ class Opener:
             if found is not None:
                 await self._meet(opening, found)
                 return
-        raise KeyBusyError(f"event {self._event.id!r}")
+        raise ClaimBusyError(f"event {self._event.id!r}")
 
     async def _note_run(self, run_id: str) -> None:
         """Adds a run to the event's record: a flow that is newer than the event has taken it."""

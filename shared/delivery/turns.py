@@ -28,7 +28,7 @@ from shared.domain.envelope import Message
 from shared.domain.lanes import COLLECTION, ControlRecord, control_path
 from shared.domain.records import Failure, RunRecord, RunStatus, step_path
 from shared.domain.version import FlowVersion
-from shared.errors import Conflict, KeyBusyError, Permanent
+from shared.errors import ClaimBusyError, Conflict, Permanent
 from shared.ports import Document, Query, Update, Write
 
 KEYS_A_TICK = 200
@@ -67,7 +67,7 @@ class _Start:
 async def advance(key: str, deps: Deps, most: int = RUNS_OF_A_KEY) -> int:
     """Begins the runs of a key whose turn it is, as far as there is room; returns how many.
 
-    Costs one read where nobody waits. Raises KeyBusyError.
+    Costs one read where nobody waits. Raises ClaimBusyError.
     """
     begun = 0
     while begun < most and await _begin_one(key, deps):
@@ -90,7 +90,7 @@ async def take_turns(deps: Deps) -> int:
             break
         try:
             begun += await advance(found.name, deps, min(RUNS_OF_A_KEY, RUNS_A_TICK - begun))
-        except KeyBusyError:  # somebody else is at it
+        except ClaimBusyError:  # somebody else is at it
             continue
     await _make_sure(deps)
     return begun
@@ -117,7 +117,7 @@ async def _begin_one(key: str, deps: Deps) -> bool:
         except Conflict:
             continue
         return True
-    raise KeyBusyError(f"key {key}")
+    raise ClaimBusyError(f"key {key}")
 
 
 async def _head(found: Document, lane: ControlRecord, deps: Deps) -> _Head | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.domain.control import Over
-from shared.domain.records import Record
+from shared.domain.records import Failure, Record
 
 COLLECTION = "control"
 
@@ -38,3 +38,30 @@ class ControlRecord(Record):
     quiet_at: datetime | None = None
     look_at: datetime | None = None
     expire_at: datetime
+
+
+# -- why a run was cancelled before it began ----------------------------------------------------
+
+
+def dropped(limit: int, key: str) -> Failure:
+    shared = f" of key {key!r}" if key else ""
+    return Failure(
+        code="Dropped",
+        message=f"{limit} runs{shared} were under way, as many as `concurrency` allows at once."
+        " Publish the event again under another id, or let runs wait: `over: wait`.",
+    )
+
+
+def replaced(by: str) -> Failure:
+    return Failure(
+        code="Replaced",
+        message=f"run {by} has taken its place, as `concurrency` says: `over: replace`.",
+    )
+
+
+def debounced(by: str) -> Failure:
+    return Failure(
+        code="Debounced",
+        message=f"a later event came before it was quiet: run {by} stands for both, as `debounce`"
+        " says.",
+    )

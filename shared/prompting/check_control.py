@@ -18,16 +18,13 @@ def control_problems(source: Source, flow: Flow) -> Iterator[Problem]:
     for at, told in _together(flow):
         yield source.problem(at, told)
     for at, expression in key_expressions(flow):
-        told = _key_problem(expression)
-        if told is not None:
-            yield source.problem(at, f"`{expression}` {told}")
-    if flow.debounce is not None and flow.debounce.at_most is not None:
-        if flow.debounce.at_most < flow.debounce.quiet:
-            yield source.problem(
-                ("debounce", "at_most"),
-                f"`at_most` ({flow.debounce.at_most:g} s) is shorter than `for`"
-                f" ({flow.debounce.quiet:g} s)",
-            )
+        complaint = _key_problem(expression)
+        if complaint is not None:
+            yield source.problem(at, f"`{expression}` {complaint}")
+    put_off = flow.debounce
+    if put_off is not None and put_off.at_most is not None and put_off.at_most < put_off.quiet:
+        told = f"`at_most` ({put_off.at_most:g} s) is shorter than `for` ({put_off.quiet:g} s)"
+        yield source.problem(("debounce", "at_most"), told)
 
 
 def key_expressions(flow: Flow) -> Iterator[tuple[Location, str]]:
@@ -45,24 +42,15 @@ def key_expressions(flow: Flow) -> Iterator[tuple[Location, str]]:
 
 def _together(flow: Flow) -> Iterator[tuple[Location, str]]:
     if flow.order_by is not None and flow.concurrency is not None:
-        yield (
-            ("concurrency",),
-            "`order_by` lets one run of a key be under way, so there is no other limit;"
-            " keep one of the two",
-        )
+        told = "`order_by` lets one run of a key be under way, so there is no other limit"
+        yield ("concurrency",), f"{told}; keep one of the two"
     if flow.debounce is None:
         return
     if flow.rate is not None:
-        yield (
-            ("rate",),
-            "`debounce` already says how often a run begins; keep one of the two",
-        )
+        yield ("rate",), "`debounce` already says how often a run begins; keep one of the two"
     if flow.concurrency is not None and flow.concurrency.over != "wait":
-        yield (
-            ("concurrency", "over"),
-            f"with `debounce` a run waits anyway, and cannot {flow.concurrency.over};"
-            " write `over: wait`",
-        )
+        told = f"with `debounce` a run waits anyway, and cannot {flow.concurrency.over}"
+        yield ("concurrency", "over"), f"{told}; write `over: wait`"
 
 
 def _key_problem(expression: str) -> str | None:

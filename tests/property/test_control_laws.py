@@ -51,7 +51,7 @@ MOVES = st.lists(
 @settings(max_examples=15)
 @given(moves=MOVES, limit=st.integers(1, 2), in_order=st.booleans(), seed=st.integers(0, 99))
 async def test_never_are_more_under_way_than_the_limit_and_each_run_ends(
-    moves: list[tuple[str, str]], limit: int, in_order: bool, seed: int
+    moves: list[tuple[str, str]], limit: int, in_order: object, seed: int
 ):
     limit = 1 if in_order else limit
     control = "order_by: event.data.key"

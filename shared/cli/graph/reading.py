@@ -105,8 +105,20 @@ def _on_error(value: Any) -> str | None:
     return value if isinstance(value, str) else None  # where it goes to is a link
 
 
+def _control(value: Any) -> str:
+    """Limits of a flow, with their times as people write them."""
+    times = {"per", "for", "at_most"}
+    fields = value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return ", ".join(
+        f"{name} {_seconds(part) if name in times else _plainly(part)}"
+        for name, part in fields.items()
+    )
+
+
 _TOLD: dict[str, Callable[[Any], str | None]] = {
     "timeout": _seconds,
     "on_error": _on_error,
+    "rate": _control,
+    "debounce": _control,
     "awaited": lambda _: "no",
 }
