@@ -46,7 +46,7 @@ async def announce(run: RunRecord, deps: Deps) -> None:
 
     `run` may be as it was before its end. Repeating it is harmless.
     """
-    if run.unheard:
+    if run.unheard or run.control is not None:  # another run of its key may have its turn now
         message = ended_message(run.run_id, run.correlation_id, run.traceparent, run.redrives)
         await deps.bus.publish("events", [message])
 

@@ -70,7 +70,8 @@ class RunEnd:
     async def announce(self) -> None:
         """Publishes the end that was told of last, where somebody must hear of it."""
         status, self._untold = self._untold, None
-        if status is not None and self._must_hear(status):
+        has_room = self._scope.version.flow.lane is not None  # for another run of its key
+        if status is not None and (has_room or self._must_hear(status)):
             scope = self._scope
             redrives = count_in(scope.extensions, REDRIVE) or 0
             message = ended_message(

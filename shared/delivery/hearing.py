@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.turns import advance
 from shared.domain.commands import RunEnded
 from shared.domain.events import Event
 from shared.domain.records import RunRecord, run_path
@@ -33,6 +34,8 @@ async def hear(command: RunEnded, _event: Event, received: Received, deps: Deps)
     run = RunRecord.of(found.data)
     if not run.status.is_final:
         return Handled("run-goes-on")
+    if run.control is not None:  # not lost without a mark on the run: sweep looks at keys, too
+        await advance(run.control, deps)
     if not run.unheard and not received.delivery.message.redrives:
         return Handled("heard")
     try:
