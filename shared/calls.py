@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, validate_call
@@ -38,6 +39,18 @@ def registered(name: str) -> Callable[[Function], Function]:
 def registered_names() -> frozenset[str]:
     """What flows can call in this process."""
     return frozenset(_REGISTERED)
+
+
+@contextmanager
+def replaced(functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Has these functions called by their names, whatever else is registered as that."""
+    before = dict(_REGISTERED)
+    _REGISTERED.update({name: validate_call(function) for name, function in functions.items()})
+    try:
+        yield
+    finally:
+        _REGISTERED.clear()
+        _REGISTERED.update(before)
 
 
 async def invoke(name: str, arguments: Mapping[str, Any]) -> Json:

@@ -25,6 +25,7 @@ SegueError
 │   ├── TemplateError
 │   ├── VersionMissingError
 │   ├── RecordTooLargeError
+│   ├── StateInvalidError
 │   ├── PayloadMissingError
 │   ├── PayloadDamagedError
 │   ├── ModelRefusedError
@@ -198,6 +199,13 @@ class RecordTooLargeError(Permanent):
     """A Firestore document would be larger than 1 MiB.
 
     Store less, or put the payload into Cloud Storage and store its URI.
+    """
+
+
+class StateInvalidError(Permanent):
+    """The run's state could not be read or edited as the step's method asked.
+
+    Correct the method, or give the state's model defaults for what older runs lack, then redrive.
     """
 
 

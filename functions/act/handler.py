@@ -5,7 +5,8 @@ Every effect gets a key that is equal on each attempt, for receivers that can te
 
 from __future__ import annotations
 
-import functions.act.calls  # noqa: F401 - importing the package registers its functions
+import functions.act.calls  # importing the packages registers their functions
+import functions.act.flows  # noqa: F401 - see above
 from functions.act.actions import perform
 from shared.calls import invoke
 from shared.delivery.deps import Deps
@@ -17,6 +18,7 @@ from shared.domain.expressions import fill
 from shared.domain.model import Json
 from shared.domain.step import ActionStep, CallStep
 from shared.errors import MessageInvalidError
+from shared.typed.work import Work, at_work
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -34,6 +36,21 @@ async def act(task: StepTask, deps: Deps) -> Json:
             action = action_of(step.action, arguments)
             return await perform(action, key, task, deps)
         case CallStep():
-            return await invoke(step.call, arguments)
+            with at_work(_work(task, key, deps)):
+                return await invoke(step.call, arguments)
         case _:
             raise MessageInvalidError(f"step {task.envelope.step!r} is a {step.kind}, not an act")
+
+
+def _work(task: StepTask, key: str, deps: Deps) -> Work:
+    """What methods of typed flows are given beside their events."""
+    return Work(
+        run_id=task.envelope.run.id,
+        step=task.envelope.step,
+        key=key,
+        store=deps.store,
+        clock=deps.clock,
+        telemetry=deps.telemetry,
+        expire_at=deps.expire_at,
+        put_beside=task.spent.put_beside,
+    )

@@ -15,6 +15,7 @@ from shared.cli import (
     commands_runs,
     commands_simulate,
     commands_trace,
+    typed_flows,
 )
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
@@ -33,6 +34,7 @@ commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
 commands_check.add_to(commands_flows.flows)
+typed_flows.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)
 commands_simulate.add_to(app)
 

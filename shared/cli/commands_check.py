@@ -13,7 +13,8 @@ from shared.calls import registered_names
 from shared.cli.in_flight import LOOKED_AT, InFlight, Reasons, Standing, in_flight
 from shared.cli.options import AsJson
 from shared.cli.output import complain, counted, out, print_json, safe, say
-from shared.cli.world import connect, library
+from shared.cli.typed_flows import checked_library
+from shared.cli.world import connect
 from shared.errors import SegueError, UsageError
 from shared.prompting.library import Library
 from shared.runtime.settings import settings
@@ -48,7 +49,7 @@ def check(
 
     Compared with the runs under way, it says too which of them this version could not serve.
     """
-    found = library()
+    found = checked_library()
     if not (found.problems or found.flows or found.prompts):
         raise NothingDeclaredError(f"there is nothing to check in {settings().prompts}")
     if not as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from shared.ports import StageReport
 from shared.prompting.library import Library, read_library
 from shared.runtime.container import build_operator_deps
 from shared.runtime.settings import settings
+from shared.typed.calling import AnyFlow, registered_flows
 
 
 def connect() -> Deps:
@@ -43,6 +45,13 @@ class _Unheard:
 
 def library() -> Library:
     """Prompts and flows on disk, checked against the registered functions too."""
-    import functions.act.calls  # noqa: F401, PLC0415 - registers; only checking needs it
-
+    typed_flows()
     return read_library(settings().prompts, registered_names())
+
+
+def typed_flows() -> Mapping[str, AnyFlow]:
+    """The flows that are Python classes, by name. Raises FlowInvalidError, FlowNameTakenError."""
+    import functions.act.calls  # noqa: PLC0415 - registers; only checking needs it
+    import functions.act.flows  # noqa: F401, PLC0415 - the same
+
+    return registered_flows()

@@ -12,6 +12,7 @@ from shared.delivery.aftermath import announce
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.items import Items
+from shared.delivery.outcome import Beside
 from shared.delivery.progress import Variables
 from shared.delivery.scope import Scope
 from shared.delivery.settling import Settler, Standing
@@ -47,12 +48,16 @@ class RecordedFailure(StepFailedError):
 
 @dataclass(frozen=True)
 class End:
-    """How an instance has ended. `known` are the variables from here on, its output among them."""
+    """How an instance has ended. `known` are the variables from here on, its output among them.
+
+    `beside` are writes that belong to its result.
+    """
 
     status: StepStatus
     result: Write
     known: Variables
     failure: Failure | None = None
+    beside: Beside | None = None
 
 
 class Closing:
@@ -79,14 +84,16 @@ class Closing:
         """
         step = self._envelope.step
         if self._envelope.place is not None:
-            recorded = await self._settler.record(end.result, standing)
+            recorded = await self._settler.record(end.result, standing, end.beside)
             if recorded is None:
                 reach("committed")
                 await self._item_ended(end.failure, end.known)
                 reach("emitted")
             return recorded
         if end.failure is None or self.survives:
-            return await self._settler.settle(step, end.status, end.result, end.known, standing)
+            return await self._settler.settle(
+                step, end.status, end.result, end.known, standing, beside=end.beside
+            )
         recorded = await self._settler.fail_run(end.result, end.failure, standing)
         if recorded is None and not (self._flow.can_outrun and await self._is_left_behind()):
             raise RecordedFailure(end.failure)

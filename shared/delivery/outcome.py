@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,11 @@ from shared.domain.envelope import PromptPin
 from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage
 from shared.errors import SegueError
-from shared.ports import Model, ModelCall, ModelReply
+from shared.ports import Model, ModelCall, ModelReply, Write
+
+# Writes that are to be committed with a step's result; asked for at each try of that commit, as
+# what they hold may depend on what others have written since.
+Beside = Callable[[], Awaitable[Sequence[Write]]]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Outcome:
     prompt: PromptPin | None = None
     model: str | None = None
     answers: tuple[str, ...] = ()
+    beside: Beside | None = None
 
 
 @dataclass
@@ -47,6 +52,11 @@ class Spent:
     model: str | None = None
     answers: list[str] = field(default_factory=list)
     calls: list[ModelCall] = field(default_factory=list)
+    beside: Beside | None = None
+
+    def put_beside(self, beside: Beside) -> None:
+        """Has these writes committed with the step's result, if it succeeds."""
+        self.beside = beside
 
     @contextmanager
     def asking(self, model: Model, name: str, now: Callable[[], datetime]) -> Iterator[Asked]:
@@ -73,7 +83,13 @@ class Spent:
 
     def succeeded(self, output: Json) -> Outcome:
         """The step's output; answers that did not fit are of no more interest."""
-        return Outcome(output=output, usage=self.usage, prompt=self.prompt, model=self.model)
+        return Outcome(
+            output=output,
+            usage=self.usage,
+            prompt=self.prompt,
+            model=self.model,
+            beside=self.beside,
+        )
 
     def failed(self, error: SegueError) -> Outcome:
         """The step's error, with the answers it got."""

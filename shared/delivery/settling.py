@@ -10,10 +10,12 @@ from functools import partial
 
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
+from shared.delivery.outcome import Beside
 from shared.delivery.progress import REPEATED, Progress, Variables
 from shared.delivery.scope import Scope
 from shared.domain import chain
 from shared.domain.chain import StepStatus
+from shared.domain.ids import digest
 from shared.domain.records import Failure, StepRecord
 from shared.errors import ClaimLostError, Conflict
 from shared.ports import Update, Write, Written
@@ -23,6 +25,8 @@ from shared.ports import Update, Write, Written
 Standing = Callable[[], Awaitable[StepRecord | None]]
 Ending = Callable[[str], Update]
 _TRIES = 4  # a lost answer, a reopened run and a race at once still get through
+_TRIES_BESIDE = 400  # steps in parallel may all write the same beside their results
+_LONGEST_WAIT = 0.5  # seconds between two of those
 
 
 class Settler:
@@ -34,7 +38,7 @@ class Settler:
         self._flow = scope.version.flow
         self.progress = Progress(deps, scope)
 
-    async def settle(
+    async def settle(  # noqa: PLR0913 - an end, and what belongs to its commit
         self,
         step: str,
         status: StepStatus,
@@ -42,18 +46,21 @@ class Settler:
         known: Variables,
         standing: Standing,
         also: Sequence[Write] = (),
+        *,
+        beside: Beside | None = None,
     ) -> StepRecord | None:
         """Commits `result` with the skips, arrivals and the run's end that follow; sends the rest.
 
-        `known` are the variables from here on, the step's own output among them. Returns the
-        step's record where an earlier try had been committed after all: then nothing is sent yet.
+        `known` are the variables from here on, the step's own output among them. What is written
+        `beside` the result is in its commit or nowhere. Returns the step's record where an earlier
+        try had been committed after all: then nothing is sent yet.
         """
         plan = chain.advance(self._flow, step, status, known)
         ending = None
         if plan.ends:
             ending = partial(self.progress.end.write, await self.progress.at_end(known))
         writes = [result, *also, *self.progress.writes(plan)]
-        written = await self._commit(writes, ending, standing)
+        written = await self._commit(writes, ending, standing, beside)
         if isinstance(written, StepRecord):
             return written
         reach("committed")
@@ -62,9 +69,11 @@ class Settler:
         reach("emitted")
         return None
 
-    async def record(self, result: Write, standing: Standing) -> StepRecord | None:
+    async def record(
+        self, result: Write, standing: Standing, beside: Beside | None = None
+    ) -> StepRecord | None:
         """Commits `result` alone; returns what was recorded before, as `settle` does."""
-        written = await self._commit([result], None, standing)
+        written = await self._commit([result], None, standing, beside)
         return written if isinstance(written, StepRecord) else None
 
     async def fail_run(
@@ -87,14 +96,19 @@ class Settler:
         await self.progress.follow_to_end(plan, REPEATED, known)
 
     async def _commit(
-        self, writes: Sequence[Write], ending: Ending | None, standing: Standing
+        self,
+        writes: Sequence[Write],
+        ending: Ending | None,
+        standing: Standing,
+        beside: Beside | None = None,
     ) -> list[Written] | StepRecord:
         """Commits the writes and, while the run goes on, its end, which it tells."""
         revision: str | None = self._scope.run.revision
-        for _ in range(_TRIES):
+        for tried in range(_TRIES if beside is None else _TRIES_BESIDE):
             end = [ending(revision)] if ending is not None and revision is not None else []
+            more = await beside() if beside is not None else ()
             try:
-                written = await self._deps.store.commit([*writes, *end])
+                written = await self._deps.store.commit([*writes, *more, *end])
             except Conflict:
                 record = await standing()
                 if record is not None:
@@ -102,10 +116,18 @@ class Settler:
                         self._tell(end)
                     return record
                 revision = await self.progress.end.open_revision()
+                if beside is not None:
+                    await self._make_way(tried)
             else:
                 self._tell(end)
                 return written
         raise ClaimLostError(f"run {self._scope.run.id} keeps changing")
+
+    async def _make_way(self, tried: int) -> None:
+        """Waits for a moment, drawn anew each time: whoever met here is not to meet again."""
+        longest = min(0.01 * 2**tried, _LONGEST_WAIT)
+        share = int(digest(self._deps.new_token(), length=4), 16) / 0xFFFF
+        await self._deps.clock.sleep(longest * share)
 
     def _tell(self, end: Sequence[Update]) -> None:
         for write in end:

@@ -46,6 +46,7 @@ from shared.errors import (
     RecordTooLargeError,
     SegueError,
     StageBudgetError,
+    StateInvalidError,
     StepTimeoutError,
     Transient,
 )
@@ -233,8 +234,8 @@ class _Step:
         named = self._scope.version.flow.named(name, outcome.output)
         try:
             return await self._close(held, StepStatus.SUCCEEDED, outcome, {**variables, **named})
-        except RecordTooLargeError as error:
-            failed = replace(outcome, output=None, error=error)
+        except (RecordTooLargeError, StateInvalidError) as error:
+            failed = replace(outcome, output=None, error=error, beside=None)
             return await self._close(held, StepStatus.FAILED, failed, variables)
 
     async def _close(
@@ -243,7 +244,7 @@ class _Step:
         """Records the end and all that follows. Raises what the run has ended with."""
         failure = Failure.of(outcome.error, self._envelope.step) if outcome.error else None
         result = self._result(held, status, outcome, failure)
-        end = End(status, result, known, failure)
+        end = End(status, result, known, failure, outcome.beside)
         recorded = await self._closing.close(end, self._standing(held))
         if recorded is not None:  # our own commit, whose answer was lost
             return await self.resume(recorded)
@@ -293,5 +294,5 @@ def _fitting(outcome: Outcome) -> Outcome:
     try:
         require_fitting(outcome.output, "the step's output")
     except OutputTooLargeError as error:
-        return replace(outcome, output=None, error=error)
+        return replace(outcome, output=None, error=error, beside=None)
     return outcome

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.functional import calls
+from tests.functional import calls, typed_flows
 
 
 @pytest.fixture(autouse=True)
 def _fresh_calls() -> Iterator[None]:
     calls.SEEN.clear()
     calls.BROKEN.clear()
+    typed_flows.CALLED.clear()
+    typed_flows.BROKEN.clear()
     yield
     calls.BROKEN.clear()
+    typed_flows.BROKEN.clear()

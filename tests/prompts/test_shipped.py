@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-import functions.act.calls  # noqa: F401 - registers the functions that flows call
+import functions.act.calls  # registers the functions that flows call
+import functions.act.flows  # noqa: F401 - the same
 from shared.calls import registered_names
 from shared.prompting.library import Library, read_library, read_prices
 from shared.prompting.prompt_file import SUFFIX
 from shared.runtime.settings import ROOT
+from shared.typed.answers import answer_problems
+from shared.typed.calling import registered_flows
+from shared.typed.files import stale_files
 
 PROMPTS = ROOT / "prompts"
 
@@ -47,3 +51,15 @@ def test_every_flow_says_what_it_is_for_what_it_takes_and_what_it_gives(library:
         assert version.flow.description
         assert version.flow.input is not None
         assert version.flow.outputs
+
+
+def test_every_typed_flow_has_the_file_that_it_compiles_to(library: Library) -> None:
+    shipped = {
+        name: flow
+        for name, flow in registered_flows().items()
+        if flow.__module__.startswith("functions.")
+    }
+    assert shipped
+    assert stale_files(shipped, PROMPTS, complete=True) == []
+    for flow in shipped.values():
+        assert list(answer_problems(flow.shape, library.prompts)) == []

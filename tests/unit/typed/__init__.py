@@ -1,0 +1,1 @@
+"""Typed flows, file by file."""
