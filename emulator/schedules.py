@@ -1,7 +1,7 @@
 """The schedules of flows on a local system: publishes their ticks as Cloud Scheduler would.
 
 Flows are read anew each time, so that an edited schedule counts at once. What became due while the
-machine slept is published once. Must not know what a tick starts.
+machine slept is left to the check for missed ticks. Must not know what a tick starts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from google.api_core.exceptions import GoogleAPIError
@@ -19,7 +19,7 @@ from google.pubsub_v1 import types as pubsub
 from shared.domain.cron import next_due
 from shared.domain.envelope import Message
 from shared.domain.flow import ScheduleTrigger
-from shared.domain.schedules import Schedule, tick
+from shared.domain.schedules import CHECKS, Schedule, check_message, tick
 from shared.prompting.library import Library
 from shared.runtime.watched_library import library_reader
 
@@ -37,6 +37,7 @@ class Ticker:
         self._now = now
         self._seen = now()
         self._due: dict[str, tuple[Schedule, datetime]] = {}
+        self._next_check = self._seen
 
     async def pulse(self) -> None:
         """What could not be published stays due, for the next pulse."""
@@ -45,8 +46,12 @@ class Ticker:
         self._seen = now
         for flow, (schedule, due) in self._due.items():
             if due <= now:
-                await self._publish(tick(flow, schedule))
+                if now - due <= timedelta(seconds=schedule.grace):
+                    await self._publish(tick(flow, schedule))
                 self._due[flow] = schedule, _next(schedule, now)
+        if self._due and self._next_check <= now:
+            await self._publish(check_message())
+            self._next_check = next_due(CHECKS, "Etc/UTC", now)
 
     async def run(self, every: float) -> None:
         """A pulse each `every` seconds, for ever."""

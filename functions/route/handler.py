@@ -11,6 +11,7 @@ from shared.delivery.admission import keys_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.misfires import check_schedules, in_time
 from shared.delivery.obeying import obey
 from shared.delivery.opening import Opener, Opening
 from shared.delivery.scope import dead_letter
@@ -20,7 +21,7 @@ from shared.domain.envelope import Delivery, Message
 from shared.domain.events import ONLY_FLOW, Event, from_message
 from shared.domain.expressions import holds
 from shared.domain.records import Failure
-from shared.domain.schedules import tick_id
+from shared.domain.schedules import CHECK, tick_id
 from shared.domain.starts import START
 from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
@@ -46,12 +47,15 @@ async def handle(received: Received, deps: Deps) -> Handled:
     received.describe(
         {"correlation_id": event.correlation_id, "event_id": event.id, "event_type": event.type}
     )
+    if event.type == CHECK:
+        return await check_schedules(received, deps)
     command = command_of(event)
     if command is not None:
         return await obey(command, event, received, deps)
     _warn_of_problems(deps)
     reach("decoded")
-    openings = list(_openings(deps, event, delivery.message.attributes.get(ONLY_FLOW)))
+    found = list(_openings(deps, event, delivery.message.attributes.get(ONLY_FLOW)))
+    openings = await in_time(found, received, deps)
     opener = Opener(deps, received, event)
     await opener.open_all(openings)
     for key in opener.waiting:  # somebody may have made room after that was decided

@@ -9,14 +9,17 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
+from shared.domain.durations import Seconds
 from shared.domain.envelope import Message
 from shared.domain.model import Declared, Json
 
 DUE = "segue.schedule.due"  # type of the event; its subject is the flow
+CHECK = "segue.schedule.check"  # type of the event that has `route` look for missed ticks
+CHECKS = "*/5 * * * *"  # when it comes
 SOURCE = "/schedules"
 FLOW_NAME = r"^[a-z][a-z0-9-]{0,62}$"
 _NAME = re.compile(FLOW_NAME)
@@ -43,6 +46,10 @@ class Schedule(Declared):
         "Etc/UTC", description="Of the IANA time zone database, e.g. Europe/Berlin."
     )
     data: dict[str, Json] = Field(default_factory=dict, description="The event's data.")
+    misfire: Literal["skip", "once", "all"] = Field(
+        "once", description="Which ticks that nobody sent, or that came too late, still count."
+    )
+    grace: Seconds = Field(600, ge=60, le=43200, description="How late a tick may come.")
 
 
 def tick(flow: str, schedule: Schedule) -> Message:
@@ -56,6 +63,19 @@ def tick_attributes(flow: str) -> dict[str, str]:
     return {"ce-type": DUE, "ce-source": SOURCE, "ce-subject": flow}
 
 
+def late_tick(flow: str, schedule: Schedule, due: datetime) -> Message:
+    """A tick that was missed, as the event that it would have been when it was due."""
+    at = due.astimezone(UTC)
+    about = {"ce-id": tick_id_at(flow, at), "ce-time": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    plain = tick(flow, schedule)
+    return Message(plain.data, {**plain.attributes, **about})
+
+
+def check_message() -> Message:
+    """What is published for missed ticks to be looked for."""
+    return Message(b"{}", {"ce-type": CHECK, "ce-source": SOURCE})
+
+
 def tick_id(attributes: Mapping[str, str], published_at: datetime) -> str | None:
     """The id of a tick that brought none: its flow and the minute it was published in.
 
@@ -66,4 +86,9 @@ def tick_id(attributes: Mapping[str, str], published_at: datetime) -> str | None
     flow = attributes.get("ce-subject", "")
     if attributes.get("ce-type") != DUE or attributes.get("ce-id") or not _NAME.fullmatch(flow):
         return None
-    return f"{flow}@{published_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    return tick_id_at(flow, published_at)
+
+
+def tick_id_at(flow: str, at: datetime) -> str:
+    """The id of a tick that was published in that minute."""
+    return f"{flow}@{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

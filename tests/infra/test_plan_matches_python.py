@@ -14,7 +14,7 @@ import yaml
 from emulator.bundle import bundle_files, bundle_hash
 from emulator.topology import Subscription, topology
 from shared.domain.flow import ScheduleTrigger
-from shared.domain.schedules import Schedule, tick
+from shared.domain.schedules import CHECKS, Schedule, check_message, tick
 from shared.prompting.library import read_library
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import StageTable, read_stages
@@ -165,10 +165,15 @@ def test_a_scheduled_flow_is_a_job_that_publishes_its_tick(tmp_path: Path) -> No
     (flows / "quoted.yaml").write_text(json.dumps({**flow, "flow": "quoted"}), "utf-8")
     (flows / "joke.yaml").write_text("flow: joke\non: {event: joke.requested}\n", "utf-8")
     jobs = planned(tmp_path, table, root=str(root))["schedules"]
-    assert set(jobs) == {"segue-sweep", "segue-flow-digest", "segue-flow-quoted"}
+    flows = {"segue-flow-digest", "segue-flow-quoted"}
+    assert set(jobs) == {"segue-sweep", "segue-schedules", *flows}
     expected = tick("digest", Schedule.model_validate(schedule))
     job = jobs["segue-flow-digest"]
     assert job["attributes"] == expected.attributes
     assert json.loads(base64.b64decode(job["data"])) == json.loads(expected.data)
     assert (job["cron"], job["time_zone"]) == ("0 9 * * 1-5", "Europe/Berlin")
     assert job["topic"] == f"{table['prefix']}-events"
+    check = jobs["segue-schedules"]
+    assert check["attributes"] == check_message().attributes
+    assert base64.b64decode(check["data"]) == check_message().data
+    assert (check["cron"], check["topic"]) == (CHECKS, job["topic"])

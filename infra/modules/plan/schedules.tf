@@ -44,5 +44,20 @@ locals {
     }
   }
 
-  _schedules = merge(local._ticks, local._flow_jobs)
+  # What has `route` look for ticks of flows that have not come.
+  _checks = length(local._scheduled_flows) == 0 ? {} : {
+    "${local._prefix}-schedules" = {
+      attributes = {
+        ce-source = "/schedules"
+        ce-type   = "segue.schedule.check"
+      }
+      cron        = "*/5 * * * *"
+      data        = base64encode("{}")
+      description = "Looks for ticks of flows that have not come."
+      time_zone   = "Etc/UTC"
+      topic       = "${local._prefix}-events"
+    }
+  }
+
+  _schedules = merge(local._ticks, local._flow_jobs, local._checks)
 }

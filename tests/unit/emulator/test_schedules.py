@@ -11,7 +11,7 @@ from google.api_core.exceptions import RetryError, ServiceUnavailable
 
 from emulator.schedules import Ticker
 from shared.domain.envelope import Message
-from shared.domain.schedules import Schedule, tick
+from shared.domain.schedules import Schedule, check_message, tick
 from shared.runtime.watched_library import library_reader
 from shared.testing.memory import ManualClock
 
@@ -25,7 +25,8 @@ class Desk:
         self.flows = prompts / "flows"
         self.flows.mkdir(parents=True)
         self.clock = ManualClock(NINE)
-        self.published: list[Message] = []
+        self.published: list[Message] = []  # ticks
+        self.checks: list[Message] = []
         self.heard = asyncio.Event()
         self.is_away = False
         self.errors: list[Exception] = []  # one for each publication to come
@@ -49,7 +50,8 @@ class Desk:
             raise ServiceUnavailable("away")
         if self.errors:
             raise self.errors.pop()
-        self.published.append(message)
+        kept = self.checks if message == check_message() else self.published
+        kept.append(message)
         self.heard.set()
 
 
@@ -95,11 +97,22 @@ async def test_a_flow_with_a_mistake_has_no_ticks(desk: Desk) -> None:
     assert await desk.after(1) == ["minutely"]
 
 
-async def test_what_was_missed_in_sleep_is_published_once(desk: Desk) -> None:
-    desk.edit("minutely", "* * * * *")
+async def test_what_was_missed_in_sleep_is_left_to_the_check(desk: Desk) -> None:
+    desk.edit("daily", "0 10 * * *")
+    desk.edit("later", "0 11 * * *", ", grace: 8h")
     await desk.after(0)
-    assert await desk.after(600) == ["minutely"]
-    assert await desk.after(1) == ["minutely"]
+    assert await desk.after(600) == ["later"]
+    assert await desk.after(15 * 60) == ["daily"]
+
+
+async def test_missed_ticks_are_looked_for_at_once_and_every_five_minutes(desk: Desk) -> None:
+    assert (await desk.after(0), len(desk.checks)) == ([], 0)  # where nothing is scheduled, never
+    desk.edit("daily", "0 12 * * *")
+    counts = []
+    for minutes in (0, 4, 1, 2, 600, 1):
+        await desk.after(minutes)
+        counts.append(len(desk.checks))
+    assert counts == [1, 1, 2, 2, 3, 3]
 
 
 async def test_a_tick_that_could_not_be_published_stays_due(desk: Desk) -> None:
