@@ -16,6 +16,7 @@ from shared.cli import (
     commands_simulate,
     commands_trace,
     typed_flows,
+    commands_waits,
 )
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 commands_local.add_to(app)
 commands_runs.add_to(app)
+commands_waits.add_to(app)
 commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)

@@ -12,6 +12,7 @@ from shared.client.errors import (
     RunFailedError,
     RunRefusedError,
     RunUnknownError,
+    SignalRefusedError,
     StillRunningError,
     UnreachableError,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "RunRefusedError",
     "RunUnknownError",
     "Segue",
+    "SignalRefusedError",
     "StillRunningError",
     "SystemGoneError",
     "UnreachableError",

@@ -29,6 +29,10 @@ class RunUnknownError(NotFoundError):
     """Check the id with `segue runs`; records of old runs are deleted."""
 
 
+class SignalRefusedError(SegueError):
+    """Nothing was changed; `segue show RUN` tells what the run waits for."""
+
+
 class EventBuriedError(SegueError):
     """Nobody could process the event; see `segue dead-letters`, and redrive it there."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from shared.client import commanding
 from shared.client.changes import Change
 from shared.client.errors import (
     EventBuriedError,
@@ -24,6 +25,7 @@ from shared.client.following import Follower
 from shared.client.pace import Pace, Turns
 from shared.client.routing import Routed, look_at
 from shared.client.sending import Ports, Sent
+from shared.client.starting import plain
 from shared.domain.records import RunRecord, RunStatus, run_path
 
 APPEARS_WITHIN = 30.0  # seconds that a run may take to be opened, where nothing else can tell
@@ -113,6 +115,41 @@ class Run:
                 yield change
                 if change.is_end:
                     return
+            await pace.wait()
+
+    async def signal(self, name: str, data: Any = None, *, by: str | None = None) -> None:
+        """Tells the run what a step waits for; one that is early is kept.
+
+        Waits for a run that was just started to be opened, and returns when the broker has it.
+        Raises SignalRefusedError where the run cannot take it, EventRefusedError,
+        UnreachableError.
+        """
+        await self._is_there()
+        await commanding.signal(self.run_id, name, plain(data), by, self._link.ports)
+
+    async def approve(
+        self, step: str, *, by: str | None = None, comment: str | None = None
+    ) -> None:
+        """Approves what a step waits for. Raises as `signal`."""
+        await self._decide(step, by, comment, approved=True)
+
+    async def reject(self, step: str, *, by: str | None = None, comment: str | None = None) -> None:
+        """Rejects what a step waits for: the step fails. Raises as `signal`."""
+        await self._decide(step, by, comment, approved=False)
+
+    async def _decide(
+        self, step: str, by: str | None, comment: str | None, *, approved: bool
+    ) -> None:
+        await self._is_there()
+        ports = self._link.ports
+        await commanding.decide(
+            self.run_id, step, approved=approved, by=by, comment=comment, ports=ports
+        )
+
+    async def _is_there(self) -> None:
+        """Returns when a run that this client has started is opened."""
+        pace = self._link.pace()
+        while self._sent is not None and not await pace.look(lambda: self._opened(pace)):
             await pace.wait()
 
     async def _ended(self) -> RunRecord:

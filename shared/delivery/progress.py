@@ -183,7 +183,7 @@ class Progress:
     ) -> None:
         if not record.status.is_final:
             await opener.begun(record, variables)
-        elif record.status is not StepStatus.FAILED or record.handled:
+        elif record.leads_on:
             plan, known = self._after(record, variables)
             await self.follow_to_end(plan, REPEATED, known)
 

@@ -58,20 +58,20 @@ class Came:
     replaced: bool = False
 
 
-def arrived(signal: SignalRecord, record: StepRecord) -> Came | None:
+def arrived(signal: SignalRecord, record: StepRecord, kept: Sequence[Write] = ()) -> Came | None:
     """What a signal brings a wait; None where an earlier opening of it had it already."""
     awaited = record.awaited
     if awaited is None or signal.event in awaited.past:
         return None
     if awaited.what != "approval":
-        return Came(output=signal.output(), by=signal.event)
+        return Came(output=signal.output(), by=signal.event, kept=kept)
     decision = signal.decision()
     if decision["approved"]:
-        return Came(output=decision, by=signal.event)
+        return Came(output=decision, by=signal.event, kept=kept)
     comment = f": {decision['comment']}" if decision["comment"] else ""
     who = decision["by"] or "somebody"
     error = ApprovalRejectedError(f"step {record.step!r}, {who}{comment}")
-    return Came(error=error, by=signal.event)
+    return Came(error=error, by=signal.event, kept=kept)
 
 
 class Waking:

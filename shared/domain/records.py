@@ -302,6 +302,15 @@ class StepRecord(Record):
         return outcomes[: ends[0] if ends else None].count(RETRIED)
 
     @property
+    def leads_on(self) -> bool:
+        """Whether it has ended and the run goes on from that."""
+        return self.status in {StepStatus.SUCCEEDED, StepStatus.SKIPPED} or self.handled
+
+    @property
+    def is_open_wait(self) -> bool:
+        return self.status is StepStatus.WAITING and self.awaited is not None
+
+    @property
     def usage(self) -> Usage:
         total = Usage()
         for attempt in self.attempts:

@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.domain import ids
 from shared.domain.model import Json
 from shared.domain.records import Record
+from shared.domain.waiting import ForApproval, Wait
 
 
 def signal_path(run_id: str, name: str) -> str:
@@ -38,3 +39,19 @@ class SignalRecord(Record):
         said = self.data if isinstance(self.data, dict) else {}
         told = {"approved": said.get("approved") is True, "comment": said.get("comment")}
         return {**told, "by": self.by, "at": self.at.isoformat()}
+
+
+def unfit(wait: Wait, data: Json, by: str | None) -> str:
+    """Why a wait does not take such a signal; empty where it does, as far as can be told here."""
+    if not isinstance(wait, ForApproval):
+        return ""
+    decision = data.get("approved") if isinstance(data, dict) else None
+    if not isinstance(decision, bool):
+        return "an approval's data is {approved: true} or {approved: false}, with a comment"
+    comment = data.get("comment") if isinstance(data, dict) else None
+    if comment is not None and not isinstance(comment, str):
+        return "an approval's comment is a text"
+    if wait.approvers and by not in wait.approvers:
+        who = "nobody in particular" if by is None else repr(by)
+        return f"{who} may not decide this; {', '.join(wait.approvers)} may"
+    return ""

@@ -1,0 +1,74 @@
+"""`signal`, `approve` and `reject`: what runs wait for people to say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import typer
+
+from shared.cli.options import AsJson
+from shared.cli.output import print_json, safe, say
+from shared.cli.sending import read_data
+from shared.cli.world import connect
+from shared.client.commanding import decide
+from shared.client.commanding import signal as send_signal
+from shared.client.sending import Sent
+
+RunId = Annotated[str, typer.Argument(metavar="RUN")]
+Step = Annotated[str, typer.Argument(metavar="STEP", help="The step that waits for it.")]
+By = Annotated[str | None, typer.Option(help="Who says it, e.g. an e-mail address.")]
+Comment = Annotated[str | None, typer.Option(help="Why; kept with the step.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.command()(signal)
+    app.command()(approve)
+    app.command()(reject)
+
+
+def signal(
+    run_id: RunId,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The signal's name.")],
+    *,
+    data: Annotated[str, typer.Option(help="JSON, @file, or - for standard input.")] = "null",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a run what one of its steps waits for; one that is early is kept."""
+    given = json.loads(read_data(data) or b"null")
+    sent = asyncio.run(send_signal(run_id, name, given, by, connect()))
+    _told(sent, {"run_id": run_id, "signal": name}, f"signalled {name}", as_json=as_json)
+
+
+def approve(
+    run_id: RunId, step: Step, *, by: By = None, comment: Comment = None, as_json: AsJson = False
+) -> None:
+    """Approve what a step waits for."""
+    _decide(run_id, step, by, comment, approved=True, as_json=as_json)
+
+
+def reject(
+    run_id: RunId, step: Step, *, by: By = None, comment: Comment = None, as_json: AsJson = False
+) -> None:
+    """Reject what a step waits for: the step fails."""
+    _decide(run_id, step, by, comment, approved=False, as_json=as_json)
+
+
+def _decide(
+    run_id: str, step: str, by: str | None, comment: str | None, *, approved: bool, as_json: bool
+) -> None:
+    decided = decide(run_id, step, approved=approved, by=by, comment=comment, ports=connect())
+    sent = asyncio.run(decided)
+    about = {"run_id": run_id, "step": step, "approved": approved, "by": by}
+    _told(sent, about, f"{'approved' if approved else 'rejected'} {step}", as_json=as_json)
+
+
+def _told(sent: Sent, about: dict[str, Any], what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**about, "event_id": sent.event.id})
+    else:
+        say(f"{safe(what)}: [bold]{safe(about['run_id'])}[/]")
+        say(f"  segue show {safe(about['run_id'])}", style="dim")
