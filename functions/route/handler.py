@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.delivery.admission import keys_of
+from shared.delivery.awaiting import bring
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
@@ -31,7 +32,7 @@ OPENED_RUN = "segue-run"
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
-    """Stores the event and opens its runs.
+    """Stores the event, opens its runs and ends the waits for it.
 
     A flow whose condition fails or whose input schema the data breaks gets a failed run and a dead
     letter; the event's other flows are not disturbed. Raises EventInvalidError and
@@ -63,13 +64,14 @@ async def handle(received: Received, deps: Deps) -> Handled:
     for opening in openings:
         if opening.refusal is not None:
             await _bury(deps, delivery.message, opening, opening.refusal)
+    met = await bring(event, deps)
     runs = [opening.run_id for opening in openings]
-    received.describe({}, runs=runs)
+    received.describe({}, runs=runs, **({"waits": met} if met else {}))
     if len(runs) == 1:
         [opened] = openings
         about = {"flow": opened.version.flow.flow, "flow_version": opened.version.version}
         received.describe({"run_id": opened.run_id, **about})
-    return Handled("routed" if runs else "no-flow")
+    return Handled("routed" if runs or met else "no-flow")
 
 
 def _identity(delivery: Delivery) -> str:

@@ -5,15 +5,18 @@ Decides what is recorded, and looks for what has come before. What ends a wait i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.delivery.awaiting import look_back
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
 from shared.delivery.waking import Waking, arrived
 from shared.domain.chain import StepStatus
 from shared.domain.expressions import fill
+from shared.domain.model import Json
 from shared.domain.records import StepRecord, step_path
 from shared.domain.signals import SignalRecord, signal_path
 from shared.domain.step import WaitStep
@@ -21,14 +24,18 @@ from shared.domain.waiting import (
     Awaited,
     ForApproval,
     ForDuration,
+    ForEvent,
     ForSignal,
+    Wait,
     length_of,
+    match_of,
     moment_of,
 )
 from shared.errors import WaitInvalidError
 from shared.ports import Update
 
 Variables = Mapping[str, Any]
+_LONGEST_KEY = 1024  # characters of JSON
 
 
 class Waits:
@@ -53,6 +60,7 @@ class Waits:
             status=StepStatus.WAITING,
             started_at=now,
             awaited=awaited,
+            matches=_match(declared.wait, awaited),
             due=due,
             expire_at=self._deps.expire_at(),
         )
@@ -83,6 +91,8 @@ class Waits:
             await self._set_due(record.step, awaited.until)
         if awaited.name is not None:
             await self._look_for_signal(record.step, awaited.name)
+        elif awaited.type is not None:
+            await look_back(record, self._deps, self._scope)
 
     async def _look_for_signal(self, step: str, name: str) -> None:
         run_id = self._scope.run.id
@@ -112,8 +122,26 @@ def _awaited(step: str, declared: WaitStep, variables: Variables) -> Awaited:
             return Awaited(what="approval", name=step, approvers=approvers, told=told)
         case ForSignal():
             return Awaited(what="signal", name=declared.signal(step))
-        case _:
-            return Awaited(what=wait.awaits)
+        case ForEvent():
+            return Awaited(what="event", type=wait.type, value=_value(wait, variables))
+        case ForDuration():
+            return Awaited(what="duration")
+
+
+def _value(wait: ForEvent, variables: Variables) -> Json:
+    """What the key of the event must be, as JSON."""
+    value: Json = fill(wait.equals, variables)
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise WaitInvalidError(f"`equals` is no JSON: {error}") from error
+    if value is None or len(text) > _LONGEST_KEY:
+        raise WaitInvalidError(f"`equals` is {text[:80]}; it takes a value that tells runs apart")
+    return value
+
+
+def _match(wait: Wait, awaited: Awaited) -> str | None:
+    return match_of(wait.type, wait.key, awaited.value) if isinstance(wait, ForEvent) else None
 
 
 def _due(declared: WaitStep, variables: Variables, now: datetime) -> datetime | None:

@@ -45,8 +45,9 @@ from shared.ports import Document, Update, Write
 class Came:
     """What ends a wait: an output, or an error, which the flow may provide for by itself.
 
-    `by` is the key of the event that brought it, `kept` writes that go with it. `is_due`: its time
-    has come. `replaced`: the output is that of the step's fallback.
+    `by` is the key of the event that brought it, `kept` writes that go with it. `is_due`: what
+    follows is `sweep`'s to send, where whoever ends the wait dies before. `replaced`: the output
+    is that of the step's fallback.
     """
 
     output: Json = None

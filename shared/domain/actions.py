@@ -12,7 +12,7 @@ from shared.domain.model import Declared, Json
 from shared.errors import ActionInvalidError
 
 OWN_COLLECTIONS = frozenset(
-    {"events", "runs", "idempotency", "flows", "prompts", "timers", "patterns"}
+    {"events", "runs", "idempotency", "flows", "prompts", "timers", "patterns", "waits"}
     | {"dead_letters", "blobs"}
 )
 _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]  # RFC 9110 token

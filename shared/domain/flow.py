@@ -31,6 +31,7 @@ from shared.domain.model import Declared, Json
 from shared.domain.schedules import DUE, FLOW_NAME, Schedule
 from shared.domain.starts import START
 from shared.domain.step import KEEPS_LETTERS, STAGE_OF, AnyStep, Step, WaitStep, only_one_of
+from shared.domain.waiting import ForEvent
 
 END = "$end"  # the implicit join that all leaves of a flow feed
 RESERVED = frozenset({"event", "run", "loop", "self", "true", "false", "none", "not", "and", "or"})
@@ -191,6 +192,11 @@ class Flow(Declared):
             if isinstance(declared, WaitStep) and declared.signal(step) == name:
                 return step
         return None
+
+    def awaited_events(self) -> list[ForEvent]:
+        """What its steps say of the events that they wait for."""
+        waits = (step.wait for step in self.steps.values() if isinstance(step, WaitStep))
+        return [wait for wait in waits if isinstance(wait, ForEvent)]
 
     # -- the graph --------------------------------------------------------------------------
 

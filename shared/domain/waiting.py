@@ -5,18 +5,21 @@ Pure. Whether a declaration makes sense is decided in `shared.prompting.check_wa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from shared.domain import ids
 from shared.domain.choices import MAPPING, TAG, WORD, one_of
 from shared.domain.durations import Seconds, seconds
 from shared.domain.events import TYPE_PATTERN
 from shared.domain.expressions import names
 from shared.domain.model import Declared, Json, Wire
 
+_KEY = "key_"  # what fields of such documents begin with
 LONGEST = 366 * 86400.0  # seconds
 
 
@@ -178,6 +181,27 @@ class Awaited(Wire):
     until: datetime | None = None
     settled_by: str | None = None
     past: tuple[str, ...] = ()
+
+
+def match_of(event_type: str, key: str, value: Json) -> str:
+    """What an awaited event has in common with the waits for it: equal where all three are."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return ids.digest("awaited", event_type, key, canonical)
+
+
+def awaited_path(event_type: str) -> str:
+    """The document that lists the keys by which steps wait for events of a type."""
+    return f"waits/{ids.digest('waits', event_type)}"
+
+
+def listed(wait: ForEvent) -> dict[str, str]:
+    """The fields of that document which stand for one wait: written twice, they are the same."""
+    return {"type": wait.type, f"{_KEY}{ids.digest(wait.key)}": wait.key}
+
+
+def keys_in(document: Mapping[str, Any]) -> list[str]:
+    """The keys that such a document lists."""
+    return sorted(str(key) for name, key in document.items() if name.startswith(_KEY))
 
 
 def length_of(value: object) -> float:

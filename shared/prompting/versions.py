@@ -16,8 +16,9 @@ from weakref import WeakValueDictionary
 
 from shared.domain.records import flow_path
 from shared.domain.version import FlowVersion
+from shared.domain.waiting import awaited_path, listed
 from shared.errors import AlreadyExistsError, SegueError, VersionMissingError
-from shared.ports import Create, Store
+from shared.ports import Create, Increment, Store
 from shared.prompting.library import Library
 
 _KEPT = 32 * 1024 * 1024  # bytes of declarations whose versions are held in memory
@@ -92,9 +93,16 @@ class FlowVersions:
             held -= self._pinned.popitem(last=False)[1][1]
 
     async def ensure_stored(self, version: FlowVersion, **about: Any) -> None:
-        """Stores a version on first use by this instance; harmless where another has."""
+        """Stores a version on first use by this instance; harmless where another has.
+
+        What its steps wait for is listed first: `route` then looks for waits at such events.
+        """
         if version.version in self._stored:
             return
+        awaited = version.flow.awaited_events()
+        if awaited:
+            lists = [Increment(awaited_path(wait.type), {}, listed(wait)) for wait in awaited]
+            await self._store.commit(lists)
         declaration = json.dumps(version.declaration(), ensure_ascii=False)
         document = {"flow": version.flow.flow, "declaration": declaration, **about}
         with suppress(AlreadyExistsError):  # the usual case after the first instance
