@@ -14,6 +14,7 @@ from shared.cli.options import AsJson, duration
 from shared.cli.output import LiveView, complain, out, print_json, safe, say
 from shared.cli.report import report_of, summary_of
 from shared.cli.sending import read_data
+from shared.cli.standing import statuses_of
 from shared.cli.views import run_view, runs_view
 from shared.cli.watch import Progress, follow
 from shared.cli.world import connect
@@ -22,6 +23,8 @@ from shared.delivery.deps import Deps
 from shared.domain.events import Event
 from shared.domain.records import RunRecord, RunStatus
 from shared.ports import Query
+
+_MOST = 1000  # runs looked at for those that wait
 
 
 def add_to(app: typer.Typer) -> None:
@@ -132,10 +135,16 @@ async def _runs(
     deps = connect()
     wanted: list[tuple[Any, Any, Any]] = []
     wanted += [("flow", "==", flow)] if flow else []
-    wanted += [("status", "==", status.value)] if status else []
+    going = status in {RunStatus.RUNNING, RunStatus.WAITING}  # which of the two, its steps tell
+    recorded = [RunStatus.RUNNING, RunStatus.WAITING] if going else [status] if status else []
+    wanted += [("status", "in", [one.value for one in recorded])] if recorded else []
     wanted += [("created_at", ">=", deps.clock.now() - timedelta(seconds=since))]
-    query = Query("runs", tuple(wanted), order_by="created_at", descending=True, limit=limit)
-    return [summary_of(RunRecord.of(found.data)) for found in await deps.store.find(query)]
+    most = _MOST if going else limit
+    query = Query("runs", tuple(wanted), order_by="created_at", descending=True, limit=most)
+    found = [RunRecord.of(one.data) for one in await deps.store.find(query)]
+    pairs = zip(found, await statuses_of(found, deps), strict=True)
+    told = [summary_of(run, now) for run, now in pairs if status in {None, now}]
+    return told[:limit]
 
 
 def show(

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.cli.standing import status_of
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
 from shared.domain.instances import Instance, instance_of
 from shared.domain.lanes import ControlRecord, control_path
 from shared.domain.mapped import Mapped
-from shared.domain.records import RunRecord, StepRecord, Usage, run_path, step_path
+from shared.domain.records import RunRecord, RunStatus, StepRecord, Usage, run_path, step_path
+from shared.domain.waiting import Awaited
 from shared.errors import NotFoundError, VersionMissingError
 from shared.ports import Condition, Query
 
@@ -33,8 +35,9 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         for name, record in records.items()
         if instance_of(name).index is None
     }
+    statuses = [record.status for record in records.values() if record is not None]
     return {
-        **summary_of(run),
+        **summary_of(run, status_of(run, statuses)),
         "outputs": run.outputs,
         "error": run.error.model_dump() if run.error else None,
         "redrives": run.redrives,
@@ -57,13 +60,13 @@ async def _line(run: RunRecord, deps: Deps) -> Report:
     return {"waits": {"key": key, "before": before, "due": _told(run.due)}}
 
 
-def summary_of(run: RunRecord) -> Report:
-    """A run in one row."""
+def summary_of(run: RunRecord, status: RunStatus | None = None) -> Report:
+    """A run in one row. `status` is how it stands by its steps, where that is known."""
     return {
         "run_id": run.run_id,
         "flow": run.flow,
         "flow_version": run.flow_version,
-        "status": run.status.value,
+        "status": (status or run.status).value,
         "correlation_id": run.correlation_id,
         "event": {"id": run.event_id, "type": run.event_type},
         "created_at": _told(run.created_at),
@@ -92,9 +95,28 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         **({"handled": True} if record.handled else {}),
         **({"fallback": True} if record.fallback else {}),
         **({"due": _told(record.due)} if record.due else {}),
+        **(
+            {"waits_for": _awaited(record.awaited)}
+            if record.awaited and record.is_open_wait
+            else {}
+        ),
         **({"answers": record.answers} if record.answers else {}),
         **(_map_report(record.mapped, items) if record.mapped else {}),
     }
+
+
+def _awaited(awaited: Awaited) -> Report:
+    """What a step waits for, and until when; only what there is to say."""
+    about = {
+        "for": awaited.what,
+        "signal": awaited.name,
+        "approvers": list(awaited.approvers),
+        "message": awaited.told,
+        "type": awaited.type,
+        "key": awaited.value,
+        "until": _told(awaited.until),
+    }
+    return {name: value for name, value in about.items() if value not in (None, [])}
 
 
 def _map_report(mapped: Mapped, items: Sequence[StepRecord | None]) -> Report:

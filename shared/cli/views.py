@@ -40,7 +40,7 @@ def steps_view(report: Report) -> Table:
             _duration(step.get("started_at"), step.get("finished_at")),
             f"{tokens['input']}→{tokens['output']}" if used else "",
             money(step.get("cost_usd")) if used else "",
-            safe((step.get("prompt") or {}).get("name", "") or _of_items(step)),
+            safe((step.get("prompt") or {}).get("name", "") or _of_items(step) or awaited(step)),
         )
     return table
 
@@ -65,6 +65,24 @@ def _of_items(step: Report) -> str:
     counts = step.get("summary", {})
     parts = [f"{n} {name}" for name, n in counts.items() if name != "size"]
     return f"{counts['size']} items: {', '.join(parts)}" if parts else ""
+
+
+def awaited(step: Report) -> str:
+    """What a step waits for, and until when, in words."""
+    what = step.get("waits_for")
+    if what is None:
+        return ""
+    parts = [f"for {what['for']}"]
+    if what["for"] == "signal":
+        parts.append(repr(what["signal"]))
+    if what["for"] == "event":
+        parts.append(f"{what['type']} {what['key']}")
+    if "approvers" in what:
+        parts.append(f"by {' or '.join(what['approvers'])}")
+    if "until" in what:
+        parts.append(f"until {what['until'][:19].replace('T', ' ')} UTC")
+    told = f": {what['message']}" if "message" in what else ""
+    return " ".join(parts) + told
 
 
 _ITEMS = 10  # of a mapped step, shown in a table

@@ -45,6 +45,8 @@ def of_step(record: StepRecord) -> Iterator[Change]:
     if record.status in {StepStatus.RUNNING, StepStatus.PENDING}:
         return
     ended = record.status.is_final
+    if ended and record.awaited is not None:
+        yield _of(record, StepStatus.WAITING, last, record.started_at)
     yield Change(
         record.run_id,
         record.step,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
 from shared.domain.flow import CallTrigger, Flow, ScheduleTrigger
-from shared.domain.step import Step
+from shared.domain.step import Step, WaitStep
 from shared.domain.version import FlowVersion
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
@@ -45,6 +45,10 @@ def _trigger(flow: Flow) -> Node:
 
 def _step(flow: Flow, name: str) -> Node:
     step = flow.steps[name]
+    if isinstance(step, WaitStep):
+        waits = _notes(step.wait, {"awaits"})
+        notes = (*_join(flow, name), *waits, *_notes(step, _DRAWN | {step.kind}))
+        return Node(name, step.kind, name, f"for {step.wait.awaits}", notes)
     uses = _plainly(getattr(step, step.kind))
     notes = (*_join(flow, name), *_notes(step, _DRAWN | {step.kind}))
     return Node(name, step.kind, name, uses, notes)
@@ -120,5 +124,6 @@ _TOLD: dict[str, Callable[[Any], str | None]] = {
     "on_error": _on_error,
     "rate": _control,
     "debounce": _control,
+    "on_timeout": _on_error,
     "awaited": lambda _: "no",
 }
