@@ -110,7 +110,7 @@ async def test_a_wait_until_a_moment_ends_then():
     system = System([flow("pause: {wait: {for: duration, until: '2026-01-02T00:00:00+01:00'}}")])
     await system.start()
     await tick(system, 22 * 3600)
-    assert (await system.report())["status"] == "running"
+    assert (await system.report())["status"] == "waiting"
     await tick(system, 3600)
     assert (await system.report())["status"] == "succeeded"
 
