@@ -9,7 +9,7 @@ from shared.domain.envelope import ModelRequest
 from shared.domain.version import FlowVersion
 from shared.errors import ModelRefusedError
 from shared.testing.memory import Answer, Said, ScriptedModel
-from shared.testing.simulator.case import Case
+from shared.testing.simulator.case import Case, Told
 from tests.functional import calls
 from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
 
@@ -259,6 +259,36 @@ RETRIES = _case(
     "tip: '{{ tip.text }}', broken: '{{ broken.text }}'",
     answers={"never": ModelRefusedError("never"), "say": _but_not_to_you},
 )
+WAITS = _case(
+    "waits",
+    """
+    a: {prompt: say, with: {text: one}}
+    early: {needs: a, wait: {for: signal}}
+    ask: {wait: {for: approval, approvers: [ada]}}
+    no: {needs: a, wait: {for: approval}, on_error: {goto: sorry}}
+    sorry: {call: test.echo, with: {value: sorry}}
+    nap: {needs: a, wait: {for: duration, duration: 90s}}
+    never: {wait: {for: signal, timeout: 2m, on_timeout: continue}}
+    late: {wait: {for: signal, timeout: 1m, on_timeout: {step: remind}}}
+    remind: {call: test.echo, with: {value: please}}
+    valued: {needs: nap, wait: {for: signal, timeout: 1m}, fallback: {value: none}}
+    paid:
+      needs: a
+      wait: {for: event, type: order.paid, key: event.data.run, equals: "{{ run.id }}"}
+    off: {when: "false", wait: {for: approval}}
+    tip:
+      needs: [early, ask, sorry, nap, never, remind, valued, paid, off]
+      prompt: say
+      with: {text: "{{ early.data }} {{ ask.by }} {{ sorry }} {{ never }} {{ paid.type }}"}
+    """,
+    "tip: '{{ tip.text }}', valued: '{{ valued }}', late: '{{ late }}'",
+    told=(
+        Told("waits", "early", data=7),
+        Told("waits", "ask", data={"approved": True}, by="ada"),
+        Told("waits", "no", data={"approved": False, "comment": "no"}),
+        Told("waits", "order.paid", happens=True),
+    ),
+)
 JOKE = Case.revised(
     "joke",
     shipped(),
@@ -288,4 +318,5 @@ CASES = (
     MAPS,
     DOOMED_MAP,
     RETRIES,
+    WAITS,
 )

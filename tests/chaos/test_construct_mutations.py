@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import closing, due, items, progress, settling, tries
+from shared.delivery import closing, due, items, progress, settling, tries, waits, waking
 from shared.domain import chain
 from shared.domain.chain import Arrivals, StepStatus
 from shared.domain.flow import Flow
 from shared.domain.mapped import Mapped
 from shared.domain.step import Step
-from shared.ports import Increment, Put
+from shared.ports import Increment, Put, Update
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 claiming = sys.modules["shared.delivery.claim"]
@@ -185,6 +185,37 @@ def a_step_that_stands_in_has_its_own_name_alone(patch: Patch) -> None:
     patch.setattr(Flow, "named", lambda _self, step, output: {step: output})
 
 
+def an_early_signal_is_forgotten(patch: Patch) -> None:
+    async def look(*_: Any) -> None:
+        return
+
+    patch.setattr(waits.Waits, "_look_for_signal", look)
+
+
+def an_earlier_event_is_forgotten(patch: Patch) -> None:
+    async def look_back(*_: Any) -> None:
+        return
+
+    patch.setattr(waits, "look_back", look_back)
+
+
+def a_wait_ends_as_often_as_something_comes(patch: Patch) -> None:
+    def unfenced(path: str, data: Any, _revision: str) -> Increment:
+        return Increment(path, {}, data)
+
+    patch.setattr(waking, "Update", unfenced)
+
+
+def what_follows_from_a_wait_is_left_to_whoever_ends_it(patch: Patch) -> None:
+    original = waking.Waking._result
+
+    def result(self: Any, *about: Any, **more: Any) -> Any:
+        write = original(self, *about, **more)
+        return Update(write.path, {**write.data, "due": None}, write.revision)
+
+    patch.setattr(waking.Waking, "_result", result)
+
+
 # By the case that has it.
 MUTATIONS = {
     a_join_of_some_is_decided_by_its_last_branch_alone: "race",
@@ -207,6 +238,10 @@ MUTATIONS = {
     a_step_is_tried_once_more_than_it_says: "retries",
     a_try_is_put_off_by_whoever_had_the_step: "retries",
     a_step_that_stands_in_has_its_own_name_alone: "retries",
+    an_early_signal_is_forgotten: "waits",
+    an_earlier_event_is_forgotten: "waits",
+    a_wait_ends_as_often_as_something_comes: "waits",
+    what_follows_from_a_wait_is_left_to_whoever_ends_it: "waits",
 }
 
 

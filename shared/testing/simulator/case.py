@@ -22,6 +22,20 @@ def _nothing(_mended: bool) -> None:  # noqa: FBT001 - the signature of `Case.me
 
 
 @dataclass(frozen=True)
+class Told:
+    """What people tell each run of a flow: a signal or, where `happens`, an event of that type.
+
+    An event's data is the run's id, as `run`.
+    """
+
+    flow: str
+    name: str
+    data: Any = None
+    by: str | None = None
+    happens: bool = False
+
+
+@dataclass(frozen=True)
 class Case:
     """One library, one event.
 
@@ -29,7 +43,7 @@ class Case:
     steps that fail for good until `mend(True)` is called; `mend(False)` breaks them. `later` is a
     library that may be deployed in the middle; runs on it must end as they do on `library`.
     `scheduled` is the flow whose schedule is due: then the event is published as Cloud Scheduler
-    would, without an id.
+    would, without an id. `told` is what its runs wait to be told.
     """
 
     name: str
@@ -41,6 +55,7 @@ class Case:
     mend: Callable[[bool], None] = _nothing
     later: Library | None = None
     scheduled: str | None = None
+    told: tuple[Told, ...] = ()
 
     @classmethod
     def revised(cls, *args: Any, **more: Any) -> Case:

@@ -49,6 +49,7 @@ GUARANTEES: Mapping[str, str] = {
     "no-defect": "no stage meets an error that it does not know",
 }
 _STEP_DEPTH = 3  # slashes in the path of a step's record
+_PUT_OFF = frozenset({"pending", "waiting"})
 _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
 
 
@@ -182,7 +183,19 @@ class Watch:
     def is_something_due(self) -> bool:
         """Whether a step is to be tried again later, or the end of a run is still to be heard."""
         return self._is_end_unheard or any(
-            step.get("due") is not None and step["status"] == "pending" and self._goes_on(path)
+            step.get("due") is not None
+            and (step["status"] in _FINAL or (step["status"] in _PUT_OFF and self._goes_on(path)))
+            for path, step in self.documents.items()
+            if path.count("/") == _STEP_DEPTH
+        )
+
+    @property
+    def is_something_awaited(self) -> bool:
+        """Whether a step waits, in a run that goes on: something must end that."""
+        return any(
+            step.get("awaited", "null") != "null"
+            and step["status"] == "waiting"
+            and self._goes_on(path)
             for path, step in self.documents.items()
             if path.count("/") == _STEP_DEPTH
         )
@@ -276,6 +289,8 @@ def _step(watch: Watch, change: Change) -> Found:
     if after is None:
         yield "result-once", f"{change.path} was deleted"
         return
+    if _is_forgotten(before, after):
+        return
     was, now = before["status"] if before else "pending", after["status"]
     was_redriven = (was, now) == ("failed", "pending") and not is_provided_for(before or {})
     if was in _FINAL and not was_redriven:
@@ -285,6 +300,13 @@ def _step(watch: Watch, change: Change) -> Found:
         watch.results[change.path] += 1
         if watch.results[change.path] > 1:
             yield "result-once", f"{change.path} has {watch.results[change.path]} results"
+
+
+def _is_forgotten(before: Fields | None, after: Fields) -> bool:
+    """Whether all that has changed is that nothing more follows from the end of a wait."""
+    if before is None or before["status"] not in _FINAL or after.get("due") is not None:
+        return False
+    return {**before, "due": None} == {**after, "due": None}
 
 
 def _tries(watch: Watch, path: str, after: Fields) -> Found:

@@ -82,7 +82,7 @@ class Scene:
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing left to deliver, nobody at work, and nothing put off."""
-        is_waiting = self.watch.is_something_due
+        is_waiting = self.watch.is_something_due or self.watch.is_something_awaited
         return not self.dispatcher.busy and self.engine.is_idle() and not is_waiting
 
     def operators_deps(self, instance: Instance) -> Deps:

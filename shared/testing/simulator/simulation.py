@@ -17,6 +17,7 @@ from shared.testing.simulator.endings import Ending, Expected, check_endings, en
 from shared.testing.simulator.engine import Platform
 from shared.testing.simulator.invariants import Violation
 from shared.testing.simulator.operator import EVENTS, Operator
+from shared.testing.simulator.people import People
 from shared.testing.simulator.scene import Scene
 from shared.testing.simulator.story import Story
 from shared.testing.simulator.virtual_loop import VirtualLoop, run
@@ -85,7 +86,12 @@ class Simulation:
         crashpoints.arm(scene.fate.at)
         self._case.mend(False)
         scene.open()
-        around = [loop.create_task(operator.sweep(scene.watch)), loop.create_task(_deploy(scene))]
+        people = People(self._case, scene.engine, scene.fate)
+        around = [
+            loop.create_task(operator.sweep(scene.watch)),
+            loop.create_task(people.tell(scene.watch)),
+            loop.create_task(_deploy(scene)),
+        ]
         try:
             settled = await self._tell(scene, operator)
         finally:
