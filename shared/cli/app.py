@@ -15,8 +15,8 @@ from shared.cli import (
     commands_runs,
     commands_simulate,
     commands_trace,
-    typed_flows,
     commands_waits,
+    typed_flows,
 )
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError

@@ -192,13 +192,6 @@ def an_early_signal_is_forgotten(patch: Patch) -> None:
     patch.setattr(waits.Waits, "_look_for_signal", look)
 
 
-def an_earlier_event_is_forgotten(patch: Patch) -> None:
-    async def look_back(*_: Any) -> None:
-        return
-
-    patch.setattr(waits, "look_back", look_back)
-
-
 def a_wait_ends_as_often_as_something_comes(patch: Patch) -> None:
     def unfenced(path: str, data: Any, _revision: str) -> Increment:
         return Increment(path, {}, data)
@@ -239,7 +232,6 @@ MUTATIONS = {
     a_try_is_put_off_by_whoever_had_the_step: "retries",
     a_step_that_stands_in_has_its_own_name_alone: "retries",
     an_early_signal_is_forgotten: "waits",
-    an_earlier_event_is_forgotten: "waits",
     a_wait_ends_as_often_as_something_comes: "waits",
     what_follows_from_a_wait_is_left_to_whoever_ends_it: "waits",
 }
