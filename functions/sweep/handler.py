@@ -24,7 +24,7 @@ TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
 _AT_ONCE = 400  # documents of one run, read and deleted together
 EXPIRING = ("runs", "events", "control", "dead_letters", "blobs")
-_INSIDE = {"runs": ("steps", "joins", "signals")}
+_INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress")}
 
 
 async def handle(received: Received, deps: Deps) -> Handled:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from shared.domain.chain import StepStatus
 from shared.domain.model import Json
 from shared.domain.records import Attempt, Failure, RunRecord, RunStatus, StepRecord
+from shared.domain.run_notes import ProgressRecord
+from shared.typed.events import E, name_of
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -17,6 +19,8 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Change:
     """A step has come into a state; where `step` is None, the run itself.
 
+    With an `event`, a step at work has told of its progress: that is the name of what it emitted,
+    `data` its fields, and `read` gives it as the class that it is of.
     `attempt` counts from 1; 0 where there was none. A step that is pending is tried again, and
     `error` says why. `output` is that of a step that succeeded, the outputs of such a run.
     """
@@ -28,11 +32,29 @@ class Change:
     at: datetime | None = None
     output: Json = None
     error: Failure | None = None
+    event: str | None = None
+    data: Json = None
 
     @property
     def is_end(self) -> bool:
         """Whether it ends the run."""
         return isinstance(self.status, RunStatus) and self.status.is_final
+
+    def read(self, kind: type[E]) -> E | None:
+        """The progress event, where it is of this kind."""
+        return kind.model_validate(self.data) if self.event == name_of(kind) else None
+
+
+def of_progress(record: ProgressRecord) -> Change:
+    """What a step has told of its work."""
+    return Change(
+        record.run_id,
+        record.step,
+        StepStatus.RUNNING,
+        at=record.at,
+        event=record.event,
+        data=record.data,
+    )
 
 
 def of_step(record: StepRecord) -> Iterator[Change]:

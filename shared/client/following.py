@@ -9,6 +9,7 @@ import asyncio
 
 from shared.client import changes
 from shared.client.changes import Change
+from shared.client.listening import Listener, tells_of_progress
 from shared.client.sending import Ports
 from shared.domain.records import RunRecord, StepRecord, step_path
 
@@ -25,6 +26,7 @@ class Follower:
         self._standing: Change | None = None  # the run's state at the last look
         self._redrives = 0
         self._steps_due = 0.0
+        self._listener: Listener | None = None  # where steps may tell of their progress
 
     async def news(self, run: RunRecord) -> list[Change]:
         """In order of time; the end of the run comes last.
@@ -46,17 +48,21 @@ class Follower:
             return []
         names = await self._unfinished(run)
         found = await self._ports.store.get_many([step_path(run.run_id, name) for name in names])
+        heard = await self._listener.news() if self._listener is not None else []
         self._steps_due = clock + len(names) / STEPS_PER_SECOND
         records = [StepRecord.of(document.data) for document in found if document is not None]
         ended = {record.step for record in records if record.status.is_final}
         self._steps = [name for name in names if name not in ended]
-        states = (change for record in records for change in changes.of_step(record))
-        return [change for change in changes.in_order(states) if self._tell(change)]
+        states = [change for record in records for change in changes.of_step(record)]
+        told = [change for change in states if self._tell(change)]
+        return changes.in_order([*told, *heard])
 
     async def _unfinished(self, run: RunRecord) -> list[str]:
         if self._steps is None or run.redrives > self._redrives:  # what had failed may go on
             version = await self._ports.flows.pinned(run.flow, run.flow_version)
             self._steps = list(version.flow.steps)
+            if self._listener is None and tells_of_progress(version.flow):
+                self._listener = Listener(self._ports.store, run.run_id)
             self._redrives = run.redrives
         return self._steps
 

@@ -27,6 +27,8 @@ from shared.client.routing import Routed, look_at
 from shared.client.sending import Ports, Sent
 from shared.client.starting import plain
 from shared.domain.records import RunRecord, RunStatus, run_path
+from shared.typed.flow import Flow, Stop
+from shared.typed.results import stop_event
 
 APPEARS_WITHIN = 30.0  # seconds that a run may take to be opened, where nothing else can tell
 
@@ -101,11 +103,24 @@ class Run:
             raise error
         return run.outputs if isinstance(run.outputs, dict) else {}
 
+    async def result_of(
+        self,
+        flow: type[Flow[Any, Stop]],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as futures have it
+    ) -> Stop:
+        """The StopEvent of a run of this typed flow, once it has succeeded.
+
+        Raises what `result` raises, and NoStopEventError.
+        """
+        return stop_event(flow, await self.result(timeout=timeout))
+
     async def progress(self) -> AsyncIterator[Change]:
         """All that the run went through from its beginning, then what happens, until it has ended.
 
         Whatever the outcome, the last change is the run's end. Each state of a step comes once for
-        each attempt. Raises what `result` raises before a run is there, and UnreachableError.
+        each attempt, and each progress event that a step emits once. Raises what `result` raises
+        before a run is there, and UnreachableError.
         """
         pace, follower = self._link.pace(), Follower(self._link.ports)
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from shared.client.connection import PROJECT, connect
 from shared.client.errors import NotConnectedError, UnreachableError
@@ -15,8 +15,10 @@ from shared.client.local_state import STATE_DIR
 from shared.client.pace import LOOKS_PER_SECOND, Turns
 from shared.client.sending import Draft, Ports, Sent, send
 from shared.client.starting import encoded, start_of
+from shared.client.typed import start_of_class
 from shared.domain import ids
 from shared.errors import Transient
+from shared.typed.flow import Flow, Start
 
 
 class Segue:
@@ -58,9 +60,33 @@ class Segue:
         self._link = None
         await self._open.aclose()
 
+    @overload
+    async def start(
+        self,
+        flow: type[Flow[Start, Any]],
+        data: Start,
+        *,
+        id: str | None = None,
+        correlation_id: str | None = None,
+        event_type: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Run: ...
+
+    @overload
     async def start(
         self,
         flow: str,
+        data: Any = None,
+        *,
+        id: str | None = None,
+        correlation_id: str | None = None,
+        event_type: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Run: ...
+
+    async def start(
+        self,
+        flow: Any,
         data: Any = None,
         *,
         id: str | None = None,  # noqa: A002 - what CloudEvents calls it
@@ -68,7 +94,7 @@ class Segue:
         event_type: str | None = None,
         attributes: Mapping[str, str] | None = None,
     ) -> Run:
-        """Starts a flow by its name, and no other; returns when the broker has the event.
+        """Starts a flow by its name or class, and no other; returns when the broker has the event.
 
         The same flow and `id` are the same run, whatever the data. Its event is the one that the
         flow takes, or has its `event_type`; a flow that takes many types, or is not in
@@ -76,6 +102,9 @@ class Segue:
         UnreachableError; that the data does not fit the flow, the run tells.
         """
         link = self._connected()
+        if not isinstance(flow, str):
+            flow, own_type = start_of_class(flow, data)
+            event_type = event_type or own_type
         known = link.ports.flows.current() if event_type is None else {}
         draft = start_of(flow, data, event_type, known)
         draft = replace(
