@@ -10,6 +10,7 @@ from shared.domain.version import FlowVersion
 from shared.errors import ModelRefusedError
 from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case, Told
+from tests.chaos.typed_flows import TYPED
 from tests.functional import calls
 from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
 
@@ -311,6 +312,7 @@ CASES = (
     HURRIED,
     RELAY,
     JOKE,
+    TYPED,
     SUPPORT,
     RACE,
     PROVIDED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -103,6 +104,21 @@ async def test_who_loses_a_race_edits_again_and_does_not_work_again(times: int):
     assert state(system).counts == {"rival": times, **SEEN["counts"]}
     assert {CALLED[name] for name in CALLED} == {1}
     assert {item["attempts"] for item in report["steps"]["keep"]["items"]} == {1}
+
+
+async def test_steps_at_once_wait_for_each_other_and_work_once():
+    texts = [f"{n:04}" for n in range(30)]
+    system = System([typed(Sorting)])
+    await system.publish(Sorting.on, {"texts": texts})
+    for _ in range(2):
+        await system.pipeline.step()
+    waiting = [system.pipeline.take(one) for one in system.pipeline.collect()]
+    assert len(waiting) == 30
+    await asyncio.gather(*(system.pipeline.deliver(one) for one in waiting))
+    assert state(system).seen == ["*", *texts]
+    await system.run()
+    assert (await system.report())["outputs"]["seen"] == ["*", *texts]
+    assert {CALLED[f"cut {text}"] for text in texts} == {1}
 
 
 async def test_a_step_that_fails_leaves_no_edit():

@@ -71,7 +71,7 @@ class Tally(BaseModel):
 
     def with_one(self, name: str, text: str) -> Tally:
         counts = {**self.counts, name: self.counts.get(name, 0) + 1}
-        return Tally(seen=sorted([*self.seen, text]), counts=counts)
+        return Tally(seen=sorted([*self.seen, text]), counts=dict(sorted(counts.items())))
 
 
 class Sorting(Flow[Texts, Sorted]):
