@@ -35,6 +35,10 @@ SegueError
 │   ├── OutputInvalidError
 │   ├── ActionInvalidError
 │   ├── ActionFailedError
+│   ├── ChildFailedError
+│   ├── ChildCancelledError
+│   ├── ChildMissingError
+│   ├── ChildNestedError
 │   ├── StepTimeoutError
 │   ├── WaitTimeoutError
 │   ├── ApprovalRejectedError
@@ -56,6 +60,12 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
+from shared.child_errors import (
+    ChildCancelledError,
+    ChildFailedError,
+    ChildMissingError,
+    ChildNestedError,
+)
 from shared.error_kinds import (
     CloudError,
     Conflict,
@@ -65,7 +75,18 @@ from shared.error_kinds import (
     UsageError,
 )
 
-__all__ = ["CloudError", "Conflict", "Permanent", "SegueError", "Transient", "UsageError"]
+__all__ = [
+    "ChildCancelledError",
+    "ChildFailedError",
+    "ChildMissingError",
+    "ChildNestedError",
+    "CloudError",
+    "Conflict",
+    "Permanent",
+    "SegueError",
+    "Transient",
+    "UsageError",
+]
 
 
 class StoreUnavailableError(Transient):

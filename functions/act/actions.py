@@ -16,7 +16,7 @@ from shared.domain.actions import (
     SlackPost,
 )
 from shared.domain.envelope import Message
-from shared.domain.events import HOPS, REDRIVE, count_in
+from shared.domain.events import derived
 from shared.domain.model import Json
 from shared.errors import ActionFailedError
 from shared.ports import Effects, Put
@@ -51,7 +51,7 @@ async def _publish(action: EventPublish, key: str, task: StepTask, deps: Deps) -
     run = task.envelope.run
     source = f"//segue/flows/{run.flow}/runs/{run.id}/steps/{task.envelope.step}"
     attributes = {
-        **_carried(task),
+        **derived(task.scope.extensions),
         "ce-specversion": "1.0",
         "ce-id": key,
         "ce-type": action.type,
@@ -66,12 +66,6 @@ async def _publish(action: EventPublish, key: str, task: StepTask, deps: Deps) -
     data = json.dumps(action.data, ensure_ascii=False).encode()
     await deps.bus.publish("events", [Message(data, attributes)])
     return {"id": key, "type": action.type, "source": source}
-
-
-def _carried(task: StepTask) -> dict[str, str]:
-    """The run's extensions. Not its redrives: a derived event is one of its own."""
-    carried = {name: text for name, text in task.scope.extensions.items() if name != REDRIVE}
-    return {**carried, HOPS: str((count_in(carried, HOPS) or 0) + 1)}
 
 
 def _log(action: LogWrite, deps: Deps) -> Json:

@@ -12,6 +12,7 @@ from shared.delivery.awaiting import bring
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.homecoming import see_to_parent
 from shared.delivery.misfires import check_schedules, in_time
 from shared.delivery.obeying import obey
 from shared.delivery.opening import Opener, Opening
@@ -65,6 +66,8 @@ async def handle(received: Received, deps: Deps) -> Handled:
         if opening.refusal is not None:
             await _bury(deps, delivery.message, opening, opening.refusal)
     met = await bring(event, deps)
+    if event.type == START:
+        await see_to_parent(event, delivery.message, openings, deps)
     runs = [opening.run_id for opening in openings]
     received.describe({}, runs=runs, **({"waits": met} if met else {}))
     if len(runs) == 1:

@@ -42,6 +42,7 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         "error": run.error.model_dump() if run.error else None,
         "redrives": run.redrives,
         **(await _line(run, deps)),
+        **({"parent": run.parent.model_dump()} if run.parent else {}),
         "steps": steps,
         "totals": _totals(record for record in records.values() if record is not None),
     }
@@ -92,6 +93,7 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         "cost_usd": usage.cost_usd,
         "llm_calls": usage.llm_calls,
         "ledger": [attempt.model_dump(mode="json") for attempt in record.attempts],
+        **({"child": record.child.run_id} if record.child else {}),
         **({"handled": True} if record.handled else {}),
         **({"fallback": True} if record.fallback else {}),
         **({"due": _told(record.due)} if record.due else {}),

@@ -23,6 +23,10 @@ def run_view(report: Report) -> RenderableType:
         f"{status(report['status'])}  [bold]{safe(report['flow'])}[/]"
         f" [dim]{report['flow_version']}[/]  {safe(report['run_id'])}"
     )
+    above = report.get("parent")
+    if above:
+        told = f"  child of {safe(above['run_id'])}, step {safe(above['step'])}"
+        head.append_text(Text.from_markup(f"\n[dim]{told}[/]"))
     return Group(head, Padding(steps_view(report), (0, 0, 0, 2)), *_endings(report))
 
 
@@ -40,7 +44,7 @@ def steps_view(report: Report) -> Table:
             _duration(step.get("started_at"), step.get("finished_at")),
             f"{tokens['input']}→{tokens['output']}" if used else "",
             money(step.get("cost_usd")) if used else "",
-            safe((step.get("prompt") or {}).get("name", "") or _of_items(step) or awaited(step)),
+            safe((step.get("prompt") or {}).get("name", "") or _elsewhere(step)),
         )
     return table
 
@@ -58,6 +62,11 @@ def _rows(steps: Mapping[str, Report]) -> Iterator[tuple[str, Report]]:
         if len(shown) < len(items):
             left = len(items) - len(shown[:_ITEMS])
             yield f"  … {left} more, with --json", {"status": "", "attempts": 0}
+
+
+def _elsewhere(step: Report) -> str:
+    """Where the step's work is done, or how far its items are."""
+    return f"run {step['child']}" if step.get("child") else _of_items(step) or awaited(step)
 
 
 def _of_items(step: Report) -> str:

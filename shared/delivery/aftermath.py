@@ -16,6 +16,7 @@ from shared.domain.commands import RunEnded
 from shared.domain.envelope import Message
 from shared.domain.flow import Flow
 from shared.domain.records import RunRecord, RunStatus
+from shared.domain.step import FlowStep
 from shared.ports import Document, Query
 
 GRACE = 30  # seconds in which the short cut may still be on its way
@@ -23,9 +24,16 @@ UNHEARD_A_TICK = 200
 _SOURCE = "//segue/runs"
 
 
-def must_hear(_flow: Flow, _status: RunStatus | None = None, *, awaited: bool) -> bool:
+def must_hear(flow: Flow, status: RunStatus | None = None, *, awaited: bool) -> bool:
     """Whether somebody must hear that such a run has ended so; without a status, of any end."""
-    return awaited
+    return awaited or _may_leave_children(flow, status)
+
+
+def _may_leave_children(flow: Flow, status: RunStatus | None) -> bool:
+    """Whether a run can end so while it still waits for a child, which then has to end too."""
+    if status is RunStatus.SUCCEEDED and not flow.can_outrun:
+        return False
+    return any(isinstance(step, FlowStep) and step.awaited for step in flow.steps.values())
 
 
 def ended_message(run: str, correlation: str, traceparent: str, redrives: int) -> Message:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
+from shared.delivery.homecoming import Homecoming
 from shared.delivery.maps import Maps
 from shared.delivery.opening import pinned_scope
 from shared.delivery.scope import variables_at
@@ -41,7 +42,7 @@ async def take_up_due(deps: Deps) -> int:
 async def _take_up(found: Document, deps: Deps) -> bool:
     record = StepRecord.of(found.data)
     run = await deps.store.get(run_path(record.run_id))
-    if record.awaited is not None:
+    if record.awaited is not None or record.child is not None:
         return await _end_wait(found, run, deps)
     message = None
     if run is not None and not RunRecord.of(run.data).status.is_final:
@@ -62,7 +63,8 @@ async def _end_wait(found: Document, run: Document | None, deps: Deps) -> bool:
         await deps.store.commit([Update(found.path, {"due": None}, found.revision)])
         return False
     scope = await pinned_scope(run, deps)
-    await Waking(deps, scope).time_is_up(found)
+    wakes = Waking(deps, scope) if record.child is None else Homecoming(deps, scope)
+    await wakes.time_is_up(found)
     return True
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.homecoming import child_ended, leave_no_child
 from shared.delivery.turns import advance
 from shared.domain.commands import RunEnded
 from shared.domain.events import Event
@@ -20,7 +21,7 @@ from shared.ports import Document, Update
 # Told of the run's record as it was found, with the delivery in hand. False: it has to be told
 # again later, by the next tick of `sweep`.
 Listener = Callable[[Document, RunRecord, Received, Deps], Awaitable[bool]]
-LISTENERS: tuple[Listener, ...] = ()
+LISTENERS: tuple[Listener, ...] = (child_ended, leave_no_child)
 
 
 async def hear(command: RunEnded, _event: Event, received: Received, deps: Deps) -> Handled:

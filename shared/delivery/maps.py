@@ -101,21 +101,47 @@ class Maps:
     async def send(
         self, step: str, mapped: Mapped, indexes: Sequence[int], variables: Mapping[str, Any]
     ) -> None:
-        """Sends these items, a bounded number at a time."""
+        """Sends these items, or opens their children, a bounded number at a time."""
+        has_children = self._scope.version.flow.is_opened(step)
         for at in range(0, len(indexes), _AT_ONCE):
             some = indexes[at : at + _AT_ONCE]
+            if has_children:
+                await self._open(step, mapped, some, variables)
+                continue
             pairs = [self.message(Instance(step, index), mapped, variables) for index in some]
             await self._deps.bus.publish(pairs[0][0], [message for _, message in pairs])
+
+    async def _open(
+        self, step: str, mapped: Mapped, indexes: Sequence[int], variables: Mapping[str, Any]
+    ) -> None:
+        from shared.delivery.children import Children, Item  # noqa: PLC0415 - few flows have any
+
+        items = [
+            Item(
+                Instance(step, index),
+                self._known(mapped, index, variables),
+                self._place(step, mapped, index),
+            )
+            for index in indexes
+        ]
+        await Children(self._deps, self._scope).open_items(items)
 
     def message(
         self, item: Instance, mapped: Mapped, variables: Mapping[str, Any], resumes: int = 0
     ) -> tuple[str, Message]:
         """(topic, message) of an item."""
-        assert mapped.values is not None
         assert item.index is not None
-        known = {**variables, "item": mapped.values[item.index], "index": item.index}
-        place = Place(size=mapped.size, next=self.after(item.step, mapped, item.index))
+        known = self._known(mapped, item.index, variables)
+        place = self._place(item.step, mapped, item.index)
         return self._scope.hand_over(str(item), known, place, resumes)
+
+    def _known(self, mapped: Mapped, index: int, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """What an item sees."""
+        assert mapped.values is not None
+        return {**variables, "item": mapped.values[index], "index": index}
+
+    def _place(self, step: str, mapped: Mapped, index: int) -> Place:
+        return Place(size=mapped.size, next=self.after(step, mapped, index))
 
     async def records(self, step: str, size: int) -> list[Document | None]:
         """The records of all items, in order."""

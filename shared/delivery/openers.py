@@ -13,7 +13,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.maps import Maps
 from shared.delivery.scope import Scope
 from shared.domain.records import StepRecord
-from shared.domain.step import WaitStep
+from shared.domain.step import FlowStep, WaitStep
 
 Variables = Mapping[str, Any]
 
@@ -54,4 +54,8 @@ def opener_of(step: str, deps: Deps, scope: Scope) -> StepOpener | None:
         from shared.delivery.waits import Waits  # noqa: PLC0415
 
         return Waits(deps, scope)
+    if isinstance(declared, FlowStep):
+        from shared.delivery.children import Children  # noqa: PLC0415
+
+        return Children(deps, scope)
     return None

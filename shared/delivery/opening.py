@@ -26,13 +26,12 @@ from shared.domain.events import REDRIVE, Event, extensions
 from shared.domain.records import (
     EventRecord,
     Failure,
-    ParentRef,
     RunRecord,
     RunStatus,
     event_path,
     run_path,
 )
-from shared.domain.starts import parent_of
+from shared.domain.starts import ParentRef, parent_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, ClaimBusyError, Conflict, SegueError, StaleError

@@ -14,6 +14,7 @@ from shared.delivery.admission import admitted_again
 from shared.delivery.aftermath import must_hear
 from shared.delivery.deps import Deps
 from shared.delivery.items import Items
+from shared.delivery.kinship import above, below
 from shared.delivery.opening import scope_of_run
 from shared.delivery.progress import Progress
 from shared.delivery.scope import variables_at
@@ -73,6 +74,45 @@ async def redrive(letter_id: str, deps: Deps, *, repin: bool = False) -> Redrive
 
 
 async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
+    """The run, with what has failed below it, and then the runs above that failed with it."""
+    parent = await above(run_id, deps)
+    if parent is not None and await _is_replaced(run_id, deps):
+        done = await _mark_all(letter_id, run_id, deps)
+    else:
+        done = await _redrive_with_children(letter_id, run_id, deps, repin=repin)
+    if parent is not None:
+        await _redrive_run(parent, parent, deps, repin=False)
+    return done
+
+
+async def _redrive_with_children(
+    letter_id: str, run_id: str, deps: Deps, *, repin: bool
+) -> Redriven:
+    """Children first: by the time their parent looks at them again, none has failed."""
+    children = await below(run_id, deps)
+    for child in children.failed:
+        await _redrive_with_children(child, child, deps, repin=repin)
+    done = await _redrive_one(letter_id, run_id, deps, repin=repin)
+    for child in children.refused:  # the step opens another one in its place
+        await _mark_all(child, child, deps)
+    return done
+
+
+async def _mark_all(letter_id: str, run_id: str, deps: Deps) -> Redriven:
+    """Nobody need see to the run's letters any more."""
+    for letter in await _open_letters(run_id, deps):
+        await _mark(letter, deps)
+    return Redriven(letter_id, run_id, ())
+
+
+async def _is_replaced(run_id: str, deps: Deps) -> bool:
+    """Whether a redrive of its parent sees to a child: by another one, or with what it came to."""
+    found = await deps.store.get(run_path(run_id))
+    run = RunRecord.of(found.data) if found is not None else None
+    return run is None or run.was_refused or run.status is RunStatus.SUCCEEDED
+
+
+async def _redrive_one(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
     letters = await _open_letters(run_id, deps)
     refusals = [found for found in letters if _is_refusal(found)]
     if refusals:  # the run never began: what refused it decides again

@@ -140,6 +140,15 @@ def extensions(attributes: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def derived(carried: Mapping[str, str]) -> dict[str, str]:
+    """The extensions of an event that follows from one, or from a run, that has these.
+
+    Not its redrives: it is an event of its own.
+    """
+    kept = {name: text for name, text in carried.items() if name != REDRIVE}
+    return {**kept, HOPS: str((count_in(carried, HOPS) or 0) + 1)}
+
+
 def _is_structured(given: Mapping[str, str], body: Json) -> bool:
     if given.get("content-type", "").startswith(STRUCTURED):
         return True

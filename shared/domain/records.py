@@ -14,6 +14,7 @@ from shared.domain.events import Event
 from shared.domain.mapped import Mapped
 from shared.domain.model import Json, Wire
 from shared.domain.recording import MAX_TOLD, Failure, Record, Tokens, Usage
+from shared.domain.starts import ChildRef, ParentRef
 from shared.domain.waiting import Awaited
 
 __all__ = ["MAX_TOLD", "Failure", "Record", "Tokens", "Usage"]  # from here they are imported
@@ -82,13 +83,6 @@ class EventRecord(Record):
         return Event.model_validate(self.event)
 
 
-class ParentRef(Wire):
-    """The step of another run that waits for this one."""
-
-    run_id: str
-    step: str
-
-
 class RunRecord(Record):
     """`runs/{run_id}`. `deadline` is set only while the run can still miss it.
 
@@ -132,8 +126,10 @@ class RunRecord(Record):
 
     @property
     def was_refused(self) -> bool:
-        """Opened as failed, for people to see: it never began."""
-        return self.status is RunStatus.FAILED and self.finished_at == self.created_at
+        """Opened as failed, for people to see: it never began, so no step is to blame."""
+        is_blameless = self.error is None or self.error.step is None
+        has_not_begun = self.finished_at == self.created_at and is_blameless
+        return self.status is RunStatus.FAILED and has_not_begun
 
     def pins(self, revision: str) -> RunPins:
         """What messages of the run carry; `revision` is its document's."""
@@ -196,6 +192,7 @@ class StepRecord(Record):
     mapped: Mapped | None = None
     awaited: Awaited | None = None
     matches: str | None = None  # digest of type, key and value of the event that it waits for
+    child: ChildRef | None = None
     due: datetime | None = None  # when it is tried again, or has waited long enough
     fallback: bool = False  # its fallback has taken over
     expire_at: datetime

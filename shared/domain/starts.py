@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from shared.domain import ids
 from shared.domain.events import ONLY_FLOW
+from shared.domain.model import Wire
 
 START = "segue.flow.start"  # type of the event; its subject is the flow
 PARENT_RUN = "segue-parent-run"  # attributes: the run and the step that wait for it
@@ -38,16 +39,30 @@ class Child:
     def run_id(self) -> str:
         return ids.run_id(self.flow, ids.event_key(self.source, self.event_id))
 
-    def attributes(self) -> Mapping[str, str]:
-        """Of the message that opens it."""
+    def attributes(self, *, awaited: bool = True) -> Mapping[str, str]:
+        """Of the message that opens it; of one that is not awaited, nobody is the parent."""
+        waiting = {PARENT_RUN: self.parent, PARENT_STEP: self.step} if awaited else {}
         return {
             "ce-specversion": "1.0",
             "ce-id": self.event_id,
             "ce-source": self.source,
             **by_name(self.flow),
-            PARENT_RUN: self.parent,
-            PARENT_STEP: self.step,
+            **waiting,
         }
+
+
+class ParentRef(Wire):
+    """The step of another run that waits for this one."""
+
+    run_id: str
+    step: str
+
+
+class ChildRef(Wire):
+    """The run that a step has opened, and the how manieth of the step's it is."""
+
+    run_id: str
+    nth: int = 1
 
 
 def by_name(flow: str) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from shared.domain.version import FlowVersion
 from shared.errors import ModelRefusedError
 from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case, Told
+from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.typed_flows import TYPED
 from tests.functional import calls
 from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
@@ -290,6 +291,22 @@ WAITS = _case(
         Told("waits", "order.paid", happens=True),
     ),
 )
+FAMILY = _case(
+    "family",
+    FAMILY_STEPS,
+    "tip: '{{ tip }}', gone: '{{ gone.run_id is string }}'",
+    MIDDLE,
+    LAST,
+)
+DOOMED_CHILD = _case(
+    "doomed-child",
+    DOOMED_STEPS,
+    "tip: '{{ tip }}'",
+    MANAGER,
+    BAD,
+    doomed=frozenset({"bad"}),
+    mend=_mend,
+)
 JOKE = Case.revised(
     "joke",
     shipped(),
@@ -321,4 +338,6 @@ CASES = (
     DOOMED_MAP,
     RETRIES,
     WAITS,
+    FAMILY,
+    DOOMED_CHILD,
 )

@@ -11,8 +11,8 @@ from shared.delivery.aftermath import GRACE
 from shared.delivery.crashpoints import POINTS, Point
 from shared.delivery.redrive import redrive
 from shared.domain.commands import RunEnded
-from shared.domain.records import ParentRef, RunRecord
-from shared.domain.starts import Child
+from shared.domain.records import RunRecord
+from shared.domain.starts import Child, ParentRef
 from shared.errors import EventInvalidError
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow

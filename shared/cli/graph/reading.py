@@ -36,7 +36,7 @@ def _trigger(flow: Flow) -> Node:
     if isinstance(on, ScheduleTrigger):
         title = f"{on.schedule.cron}, {on.schedule.time_zone}"
     elif isinstance(on, CallTrigger):
-        title = "by its name"
+        kind, title = "name", flow.flow
     else:
         title = _plainly(getattr(on, kind))
     notes = (*_notes(on, {kind}), *_notes(flow, _OF_THE_FLOW))
@@ -125,5 +125,4 @@ _TOLD: dict[str, Callable[[Any], str | None]] = {
     "rate": _control,
     "debounce": _control,
     "on_timeout": _on_error,
-    "awaited": lambda _: "no",
 }

@@ -82,6 +82,7 @@ def _cut(box: Box) -> str:
 _OUTLINES: dict[str, Callable[[Box], str]] = {
     "event": _capsule,
     "schedule": _capsule,
+    "name": _capsule,
     "end": _capsule,
     "prompt": _rounded,
     "agent": _rounded,

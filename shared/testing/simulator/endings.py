@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.domain.instances import instance_of
 from shared.domain.records import run_path
+from shared.testing.simulator.child_law import lineage
 from shared.testing.simulator.engine import Fields
 from shared.testing.simulator.graph_law import broken_maps, broken_steps
 from shared.testing.simulator.instance import Work
@@ -45,9 +46,15 @@ def records(documents: Mapping[str, Fields], collection: str) -> Iterator[tuple[
 
 
 def endings_of(documents: Mapping[str, Fields]) -> dict[str, Ending]:
-    """By run: how it ended, with what, and how each of its steps did."""
+    """By run: how it ended, with what, and how each of its steps did.
+
+    A child's run goes by its place; those that others have taken the place of are left out.
+    """
+    runs = dict(records(documents, "runs"))
+    places = {run_id: lineage(run_id, runs, documents) for run_id in runs}
     return {
-        run_id: {
+        place: {
+            "run": run_id,
             "correlation": run["correlation_id"],
             "status": run["status"],
             "outputs": run["outputs"],
@@ -57,7 +64,8 @@ def endings_of(documents: Mapping[str, Fields]) -> dict[str, Ending]:
                 for name, step in records(documents, f"{run_path(run_id)}/steps")
             },
         }
-        for run_id, run in records(documents, "runs")
+        for run_id, run in runs.items()
+        if (place := places[run_id]) is not None
     }
 
 
@@ -93,14 +101,17 @@ def _runs(watch: Watch, expected: Expected) -> Iterator[tuple[str, str]]:
         for run_id, ending in expected.endings.items()
         if ending["correlation"] in stored
     }
-    for run_id in sorted(found.keys() | wanted.keys()):
-        have, want = found.get(run_id), wanted.get(run_id)
+    for place in sorted(found.keys() | wanted.keys()):
+        have, want = found.get(place), wanted.get(place)
         if have is not None and want is not None:
+            run_id = have["run"]
             if _fell_elsewhere(watch, run_id, want, expected):
                 continue
-            have, want = (_compared(watch, run_id, one, expected) for one in (have, want))
+            have, want = (
+                {**_compared(watch, run_id, one, expected), "run": None} for one in (have, want)
+            )
         if have != want:
-            yield "same-ending", _difference(run_id, have, want)
+            yield "same-ending", _difference(place, have, want)
 
 
 def _compared(watch: Watch, run_id: str, ending: Ending, expected: Expected) -> Ending:

@@ -21,6 +21,7 @@ from shared.domain.instances import Instance, instance_of
 from shared.domain.records import event_path, run_path, step_path
 from shared.domain.schedules import tick_id
 from shared.domain.version import FlowVersion, prompts_of
+from shared.testing.simulator.child_law import broken_return, orphan
 from shared.testing.simulator.engine import Change, Fields
 from shared.testing.simulator.graph_law import (
     is_provided_for,
@@ -41,6 +42,7 @@ GUARANTEES: Mapping[str, str] = {
     "graph": "a step runs exactly where its branches let it, and its run ends when all have",
     "dead-letters": "what cannot be processed is kept with its reason and bytes, and nothing else",
     "map": "a mapped step runs for each item of its list and collects their outputs in order",
+    "children": "a child is its step's, opened once, and its step ends as it has",
     "terminal-run": "a run that has ended never changes, unless a failed one is redriven",
     "pinned": "a run stays on the flow version and the prompts it began with",
     "same-ending": "a run ends as it does where nothing goes wrong",
@@ -257,6 +259,9 @@ def _run(watch: Watch, change: Change) -> Found:
     if before is None:
         watch.happened["run_started", run_id] += 1
         yield from _second_run(watch, change.path, after)
+        told = orphan(watch.documents, run_id, after)
+        if told is not None:
+            yield "children", told
         return
     if before["status"] in _FINAL and not (_reopened(before, after) or _was_heard(before, after)):
         yield "terminal-run", f"{change.path} had {before['status']} and was changed"
@@ -296,6 +301,9 @@ def _step(watch: Watch, change: Change) -> Found:
     if was in _FINAL and not was_redriven:
         yield "result-once", f"{change.path} was recorded as {was} and then as {now}"
     yield from _tries(watch, change.path, after)
+    told = broken_return(watch.documents, after)
+    if told is not None:
+        yield "children", f"{change.path}: {told}"
     if leads_on(after):
         watch.results[change.path] += 1
         if watch.results[change.path] > 1:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from shared.delivery import crashpoints
 from shared.domain.records import run_path
+from shared.domain.step import FlowStep
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending, Expected, check_endings, endings_of, records
 from shared.testing.simulator.engine import Platform
@@ -122,7 +123,8 @@ class Simulation:
         if settled:
             spoken = {code for what, code in _SAID.items() if scene.fate.met[what]}
             doomed = {"ActionFailed"} if self._case.doomed else set()
-            letters = frozenset(_EXHAUSTED | spoken | doomed | _own_policies(self._case))
+            own = _own_policies(self._case) | _told_of_children(self._case)
+            letters = frozenset(_EXHAUSTED | spoken | doomed | own)
             expected = Expected(self._endings, operator.garbage, letters, exact=self._exact)
             check_endings(scene.watch, scene.dispatcher.works, expected)
         if scene.engine.parked():
@@ -155,6 +157,13 @@ def _own_policies(case: Case) -> frozenset[str]:
     steps = [step for each in case.library.flows.values() for step in each.flow.steps.values()]
     has_policy = any(step.retry is not None or step.fallback is not None for step in steps)
     return _PASSING if has_policy else frozenset()
+
+
+def _told_of_children(case: Case) -> frozenset[str]:
+    """What steps fail of whose children have failed, or were cancelled with their parents."""
+    steps = [step for each in case.library.flows.values() for step in each.flow.steps.values()]
+    has_children = any(isinstance(step, FlowStep) for step in steps)
+    return frozenset({"ChildFailed", "ChildCancelled"}) if has_children else frozenset()
 
 
 async def _settle(scene: Scene) -> bool:
@@ -192,10 +201,10 @@ def _require_ended(scene: Scene, *, doomed: bool) -> None:
         run = documents.get(run_path(letter["run_id"])) if letter["run_id"] else None
         if run is not None and run["redrives"] > letter["redrives"]:
             scene.watch.note("dead-letters", f"{letter['letter_id']} is open, its run redriven")
-    for run_id, ending in endings_of(documents).items():
-        status = ending["status"]
+    for run_id, run in records(documents, "runs"):
+        status = run["status"]
         if status == "running" or (doomed and status != "failed"):
             scene.watch.note("settles", f"{run_id} is {status} when all is quiet")
-        error = ending["error"]
+        error = run["error"]
         if status == "failed" and error["code"] != _TIMEOUT and run_id not in told:
             scene.watch.note("dead-letters", f"{run_id} failed without an open letter: {error}")

@@ -38,3 +38,13 @@ def test_an_output_is_told_as_json_unless_it_is_a_text(value: Any, told: str) ->
     Console(file=written, width=100).print(run_view({**REPORT, "outputs": {"joke": value}}))
     lines = [line.rstrip() for line in written.getvalue().splitlines()]
     assert f"    {told}" in "\n".join(lines)
+
+
+def test_a_step_names_its_child_and_a_child_its_parent() -> None:
+    written = io.StringIO()
+    step = {"status": "waiting", "attempts": 0, "child": "leaf-1"}
+    parent = {"run_id": "top-1", "step": "kid"}
+    report = {**REPORT, "outputs": {}, "steps": {"a": step}, "parent": parent}
+    Console(file=written, width=100).print(run_view(report))
+    assert "run leaf-1" in written.getvalue()
+    assert "child of top-1, step kid" in written.getvalue()

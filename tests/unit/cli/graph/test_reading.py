@@ -91,3 +91,12 @@ def test_a_schedule_is_told_with_its_time_zone_and_its_condition(flows: Flows) -
     start = graph_of(flows({"a": {}}, on=on)).nodes[0]
     assert (start.kind, start.title) == ("schedule", "0 9 * * 1-5, Europe/Berlin")
     assert start.notes == (Note("where", "event.data"),)
+
+
+def test_a_child_names_its_flow_and_a_flow_that_others_call_is_started_by_its_name() -> None:
+    steps = {"a": {"flow": "refund"}, "b": {"flow": "notify", "await": False, "needs": "a"}}
+    version = FlowVersion.model_validate({"flow": {"flow": "f", "on": "call", "steps": steps}})
+    [start, a, b, _] = graph_of(version).nodes
+    assert (start.kind, start.title) == ("name", "f")
+    assert (a.does, b.does) == ("flow refund", "flow notify")
+    assert (a.notes, b.notes) == ((), (Note("awaited", "false"),))

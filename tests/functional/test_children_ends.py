@@ -1,0 +1,151 @@
+"""Ends spread through a family: down where a run ends before its children, up where they do."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.records import RunRecord, StepRecord
+from shared.domain.starts import START
+from tests.functional import calls
+from tests.functional.family import (
+    MID,
+    PARENT,
+    SLOW,
+    child_of,
+    later,
+    leaf,
+    parent,
+    run_of,
+    steps,
+    sweep,
+    type_of,
+)
+from tests.functional.system import EVENT, System, flow
+
+
+async def test_a_run_that_is_cancelled_takes_its_children_along():
+    calls.BROKEN.add("leaf")
+    system = System([parent("flow: mid", more=""), MID, SLOW])
+    await system.start()
+    await system.start({"run": run_of(system).run_id, "by": "ada"}, "segue.run.cancel")
+    ended = {run.flow: run.status for run in system.stored("runs", RunRecord)}
+    assert ended == dict.fromkeys(("thing", "mid", "leaf"), "cancelled")
+    told = child_of(system, "mid").error
+    assert told is not None
+    assert f"run {run_of(system).run_id}" in told.message
+    assert system.letters() == []
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [("call: test.fail", "failed"), ("call: test.echo, finish: true", "succeeded")],
+)
+async def test_a_run_that_ends_without_its_children_cancels_them(other: str, status: str):
+    calls.BROKEN.add("leaf")
+    system = System([parent("flow: leaf", more="", others=later(other)), SLOW])
+    await system.start()
+    assert (run_of(system).status, child_of(system).status) == ("running", "running")
+    await sweep(system, 600)
+    assert (run_of(system).status, child_of(system).status) == (status, "cancelled")
+
+
+async def test_a_child_that_is_let_go_goes_on_without_its_parent():
+    calls.BROKEN.add("leaf")
+    version = parent("flow: leaf, await: false", more="", others=later("call: test.fail"))
+    system = System([version, SLOW])
+    await system.start()
+    await sweep(system, 600)
+    assert (run_of(system).status, child_of(system).status) == ("failed", "running")
+
+
+async def test_a_child_that_is_opened_after_its_parents_end_is_cancelled():
+    system = System([parent("flow: leaf", more=""), SLOW])
+    calls.BROKEN.add("leaf")
+    await system.publish(EVENT)
+    while not (found := [one for one in system.pipeline.collect() if type_of(one) == START]):
+        await system.pipeline.step()
+    late = system.pipeline.take(found[0])
+    await system.start({"run": run_of(system).run_id}, "segue.run.cancel")
+    await system.pipeline.deliver(late)
+    await system.run()
+    assert child_of(system).status == "cancelled"
+
+
+async def test_a_child_that_is_cancelled_fails_its_step():
+    calls.BROKEN.add("leaf")
+    system = System([parent("flow: leaf, on_error: continue", more=""), SLOW])
+    await system.start()
+    await system.start({"run": child_of(system).run_id}, "segue.run.cancel")
+    kid = (await steps(system))["kid"]
+    assert (kid["status"], kid["error"]["code"]) == ("failed", "ChildCancelled")
+    assert run_of(system).status == "succeeded"
+
+
+async def test_a_step_waits_no_longer_than_its_timeout():
+    calls.BROKEN.add("leaf")
+    system = System([parent("flow: leaf, timeout: 10m, on_error: continue", more=""), SLOW])
+    await system.start()
+    await sweep(system, 300)
+    assert (await steps(system))["kid"]["status"] == "waiting"
+    await sweep(system, 300)
+    kid = (await steps(system))["kid"]
+    assert (kid["status"], kid["error"]["code"]) == ("failed", "StepTimeout")
+    assert (run_of(system).status, child_of(system).status) == ("succeeded", "cancelled")
+    records = system.stored(f"runs/{run_of(system).run_id}/steps", StepRecord)
+    assert [record.due for record in records if record.step == "kid"] == [None]
+
+
+# -- redrives -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", ["leaf", "mid", "thing"])
+@pytest.mark.parametrize("by_letter", [False, True])
+async def test_a_redrive_of_any_of_them_takes_the_others_along(named: str, *, by_letter: bool):
+    child = flow(
+        """
+        first: {call: test.count, with: {name: first}}
+        work: {needs: first, call: test.count, with: {name: leaf, value: 8}}
+        """,
+        name="leaf",
+        more="on: call\noutputs: {n: '{{ work }}'}",
+    )
+    mid = flow("kid: {flow: leaf}", name="mid", more="on: call\noutputs: {n: '{{ kid.n }}'}")
+    system = System([parent("flow: mid"), mid, child])
+    calls.BROKEN.add("leaf")
+    await system.start()
+    before = system.run_ids()
+    assert {run.status for run in system.stored("runs", RunRecord)} == {"failed"}
+    calls.BROKEN.clear()
+    [letter] = [one.letter_id for one in system.letters() if one.flow == named]
+    await system.redrive(letter if by_letter else child_of(system, named).run_id)
+    assert {run.status for run in system.stored("runs", RunRecord)} == {"succeeded"}
+    assert run_of(system).outputs == {"n": 8}
+    assert system.run_ids() == before
+    assert (calls.SEEN["before"], calls.SEEN["first"], calls.SEEN["leaf"]) == (1, 1, 2)
+    assert {letter.status for letter in system.letters()} == {"redriven"}
+
+
+async def test_a_redrive_opens_another_child_in_place_of_one_that_was_cancelled():
+    calls.BROKEN.update({"leaf", "other"})
+    other = later("call: test.count, with: {name: other}")
+    system = System([parent("flow: leaf, with: {n: 1}", others=other), SLOW])
+    await system.start()
+    await sweep(system, 600)
+    assert child_of(system).status == "cancelled"
+    calls.BROKEN.clear()
+    await system.redrive(run_of(system).run_id)
+    leaves = [run.status for run in system.stored("runs", RunRecord) if run.flow == "leaf"]
+    assert sorted(leaves) == ["cancelled", "succeeded"]
+    assert run_of(system).status == "succeeded"
+
+
+async def test_a_redrive_opens_another_child_in_place_of_one_that_was_refused():
+    schema = "input: {type: object, properties: {n: {type: string}}}"
+    system = System([PARENT, leaf(more=schema)])
+    await system.start()
+    system.deploy(PARENT, leaf())
+    refused = child_of(system).run_id
+    await system.redrive(refused)
+    assert run_of(system).outputs == {"n": 8}
+    assert calls.SEEN["leaf"] == 1
+    assert {letter.status for letter in system.letters()} == {"redriven"}
