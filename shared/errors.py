@@ -60,12 +60,6 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
-from shared.child_errors import (
-    ChildCancelledError,
-    ChildFailedError,
-    ChildMissingError,
-    ChildNestedError,
-)
 from shared.error_kinds import (
     CloudError,
     Conflict,
@@ -74,8 +68,18 @@ from shared.error_kinds import (
     Transient,
     UsageError,
 )
+from shared.step_errors import (
+    ApprovalRejectedError,
+    ChildCancelledError,
+    ChildFailedError,
+    ChildMissingError,
+    ChildNestedError,
+    WaitInvalidError,
+    WaitTimeoutError,
+)
 
 __all__ = [
+    "ApprovalRejectedError",
     "ChildCancelledError",
     "ChildFailedError",
     "ChildMissingError",
@@ -86,6 +90,8 @@ __all__ = [
     "SegueError",
     "Transient",
     "UsageError",
+    "WaitInvalidError",
+    "WaitTimeoutError",
 ]
 
 
@@ -195,13 +201,6 @@ class MapInvalidError(Permanent):
     """
 
 
-class WaitInvalidError(Permanent):
-    """A step cannot wait for what its `wait` gives.
-
-    Correct the template, then redrive with --repin.
-    """
-
-
 class TemplateError(Permanent):
     """A prompt could not be rendered.
 
@@ -298,17 +297,6 @@ class StepTimeoutError(Permanent):
 
     Raise it or make the step smaller, then redrive the dead letter.
     """
-
-
-class WaitTimeoutError(Permanent):
-    """Nothing came that the step waited for.
-
-    Say what is to happen then (`on_timeout`), or redrive the dead letter to wait once more.
-    """
-
-
-class ApprovalRejectedError(Permanent):
-    """It was rejected; provide for that (`on_error`), or redrive the letter to ask once more."""
 
 
 class StepFailedError(Permanent):

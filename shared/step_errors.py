@@ -1,4 +1,4 @@
-"""What a step fails of whose child does not come to a good end.
+"""What steps fail of that no stage works on: those that wait, and those that open a child.
 
 Everybody imports them from `shared.errors`, where the tree of all errors is drawn.
 """
@@ -6,6 +6,24 @@ Everybody imports them from `shared.errors`, where the tree of all errors is dra
 from __future__ import annotations
 
 from shared.error_kinds import Permanent
+
+
+class WaitInvalidError(Permanent):
+    """A step cannot wait for what its `wait` gives.
+
+    Correct the template, then redrive with --repin.
+    """
+
+
+class WaitTimeoutError(Permanent):
+    """Nothing came that the step waited for.
+
+    Say what is to happen then (`on_timeout`), or redrive the dead letter to wait once more.
+    """
+
+
+class ApprovalRejectedError(Permanent):
+    """It was rejected; provide for that (`on_error`), or redrive the letter to ask once more."""
 
 
 class ChildFailedError(Permanent):
