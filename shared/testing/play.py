@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Generic
 
 from pydantic import BaseModel
@@ -19,12 +18,13 @@ from shared.delivery.stage import Handle
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Failure, Record
 from shared.domain.run_notes import ProgressRecord, StateRecord, progress_of, state_path
+from shared.domain.version import FlowVersion
 from shared.prompting.library import Library, read_flow, read_library
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
 from shared.testing.memory import Answer, RecordingEffects, ScriptedModel
 from shared.testing.pipeline import Pipeline, World
-from shared.typed.calling import registered_meanwhile
+from shared.typed.calling import AnyFlow, registered_meanwhile
 from shared.typed.compile import flow_text
 from shared.typed.events import E, Event, name_of, read
 from shared.typed.flow import Flow, Start, Stop
@@ -97,11 +97,11 @@ async def play(
     which messages are delivered follows from `seed`. Raises SourceProblems where the flow does not
     fit its prompts.
     """
-    known = prompts or _shipped(ROOT / "prompts")
-    version = read_flow(flow_text(flow.shape), f"{flow.name}.yaml", known.prompts)
+    version = _shipped_version(flow) if prompts is None else _version(flow, prompts)
     model = ScriptedModel(answers, default=default)
     effects = RecordingEffects()
-    world = World(Library({flow.name: version}, known.prompts, ()), model=model, effects=effects)
+    served = Library({flow.name: version}, version.prompts, ())
+    world = World(served, model=model, effects=effects)
     pipeline = Pipeline(world, read_stages().stages, _handlers(), seed=seed)
     with registered_meanwhile(flow):
         only = {"segue_flow": flow.name}
@@ -138,9 +138,19 @@ def _state(world: World, run_id: str, model: type[BaseModel] | None) -> BaseMode
     return model.model_validate(record.state) if isinstance(record, StateRecord) else model()
 
 
-@lru_cache(maxsize=4)
-def _shipped(root: Path) -> Library:
-    return read_library(root)
+def _version(flow: AnyFlow, prompts: Library) -> FlowVersion:
+    return read_flow(flow_text(flow.shape), f"{flow.name}.yaml", prompts.prompts)
+
+
+@lru_cache(maxsize=64)
+def _shipped_version(flow: AnyFlow) -> FlowVersion:
+    """Over the project's own prompts, as they were when somebody first asked."""
+    return _version(flow, _shipped())
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Library:
+    return read_library(ROOT / "prompts")
 
 
 @lru_cache(maxsize=1)

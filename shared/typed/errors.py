@@ -14,7 +14,7 @@ class FlowInvalidError(UsageError):
     def __init__(self, flow: str, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         told = "\n".join(map(str, self.problems))
-        super().__init__(f"flow {flow} makes no sense:\n{told}\n")
+        super().__init__(f"flow {flow} makes no sense:\n{told}")
 
 
 class FlowNameTakenError(UsageError):
