@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Generic
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
@@ -142,10 +143,14 @@ def _version(flow: AnyFlow, prompts: Library) -> FlowVersion:
     return read_flow(flow_text(flow.shape), f"{flow.name}.yaml", prompts.prompts)
 
 
-@lru_cache(maxsize=64)
+_VERSIONS: WeakKeyDictionary[AnyFlow, FlowVersion] = WeakKeyDictionary()
+
+
 def _shipped_version(flow: AnyFlow) -> FlowVersion:
     """Over the project's own prompts, as they were when somebody first asked."""
-    return _version(flow, _shipped())
+    if flow not in _VERSIONS:
+        _VERSIONS[flow] = _version(flow, _shipped())
+    return _VERSIONS[flow]
 
 
 @lru_cache(maxsize=1)
