@@ -51,7 +51,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class PutOff:
-    """The step is tried again later, by a message that is not this one."""
+    """The step is tried again later, or begins when its run is resumed, by another message."""
 
     record: StepRecord
 
@@ -75,7 +75,8 @@ async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | F
         if found is None:
             break
         record = StepRecord.of(found.data)
-        if _is_put_off(record) and envelope.resumes < len(record.attempts):
+        is_early = _is_put_off(record) and envelope.resumes < len(record.attempts)
+        if is_early or (record.held and record.status is StepStatus.PENDING):
             return PutOff(record)
         held = _judge(deps, found, delivery, owner)
         if held is not None:

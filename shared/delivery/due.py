@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
+from shared.delivery.holding import held_back
 from shared.delivery.homecoming import Homecoming
 from shared.delivery.maps import Maps
 from shared.delivery.opening import pinned_scope
@@ -44,6 +45,9 @@ async def _take_up(found: Document, deps: Deps) -> bool:
     run = await deps.store.get(run_path(record.run_id))
     if record.awaited is not None or record.child is not None:
         return await _end_wait(found, run, deps)
+    if run is not None and RunRecord.of(run.data).is_paused:
+        await _hold(found, record, deps)
+        return False
     message = None
     if run is not None and not RunRecord.of(run.data).status.is_final:
         message = await _message(record, run, deps)
@@ -53,6 +57,13 @@ async def _take_up(found: Document, deps: Deps) -> bool:
     with suppress(Conflict):  # it has been claimed since
         await deps.store.commit([Update(found.path, {"due": None}, found.revision)])
     return message is not None
+
+
+async def _hold(found: Document, record: StepRecord, deps: Deps) -> None:
+    """It was put off when its run was paused already."""
+    with suppress(Conflict):  # it has been claimed since
+        held = StepRecord.fields_of(held_back(record) or {})
+        await deps.store.commit([Update(found.path, held, found.revision)])
 
 
 async def _end_wait(found: Document, run: Document | None, deps: Deps) -> bool:

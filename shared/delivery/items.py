@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.ending import require_fitting
+from shared.delivery.holding import let_go
 from shared.delivery.maps import Maps
 from shared.delivery.scope import Scope, variables_at
 from shared.delivery.settling import Settler, Standing
@@ -53,15 +54,17 @@ class Items:
         return None
 
     async def continue_map(self, standing: Document, variables: Mapping[str, Any]) -> None:
-        """Goes on with a map after its run was reopened: with what failed, and what is left."""
+        """Goes on with a map whose run was reopened or resumed: with what failed, what is left."""
         record = StepRecord.of(standing.data)
         assert record.mapped is not None
         found = await self._maps.records(record.step, record.mapped.size)
         if record.status is StepStatus.PENDING:  # it had failed: so must its failed items again
             await self._free_failed(found)
+        await self._let_go(found)
         rest = [index for index, one in enumerate(found) if not _has_ended(one, record.status)]
         mapped = record.mapped.model_copy(update={"rest": rest, "failed": 0, "errors": []})
-        fields = {"status": StepStatus.RUNNING, "error": None, "mapped": mapped}
+        again = {"status": StepStatus.RUNNING, "error": None, "held": False}
+        fields = {**again, "mapped": mapped}
         update = Update(standing.path, StepRecord.fields_of(fields), standing.revision)
         await self._deps.store.commit([update])
         if rest:
@@ -78,8 +81,8 @@ class Items:
         if found is None or run is None or RunRecord.of(run.data).status.is_final:
             return True
         record = StepRecord.of(found.data)
-        if record.status is not StepStatus.RUNNING or record.mapped is None:
-            return True  # nobody needs it any more, or a redrive is about to send what is left
+        if record.status is not StepStatus.RUNNING or record.mapped is None or record.held:
+            return True  # nobody needs it any more, or somebody is about to send what is left
         assert item.index is not None
         following = self._maps.after(item.step, record.mapped, item.index)
         if following is None:
@@ -207,9 +210,22 @@ class Items:
         }
         pending = StepRecord.fields_of(fields)
         failed = [one for one in found if one and _status(one) is StepStatus.FAILED]
-        for at in range(0, len(failed), _WRITES):
-            some = failed[at : at + _WRITES]
-            await self._deps.store.commit([Update(one.path, pending, one.revision) for one in some])
+        await self._write([Update(one.path, pending, one.revision) for one in failed])
+
+    async def _let_go(self, found: Sequence[Document | None]) -> None:
+        """A pause has held them back."""
+        records = [(one, let_go(StepRecord.of(one.data))) for one in found if one is not None]
+        await self._write(
+            [
+                Update(one.path, StepRecord.fields_of(fields), one.revision)
+                for one, fields in records
+                if fields is not None
+            ]
+        )
+
+    async def _write(self, writes: Sequence[Update]) -> None:
+        for at in range(0, len(writes), _WRITES):
+            await self._deps.store.commit(writes[at : at + _WRITES])
 
 
 def _status(found: Document) -> StepStatus:

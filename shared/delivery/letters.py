@@ -231,8 +231,9 @@ def failed_step(
     now = deps.clock.now()
     if found is not None:
         failed = {"status": StepStatus.FAILED, "error": record.error, "finished_at": now}
-        freed = {"owner": "", "lease_until": None, "due": None, "handled": handled}
-        return Update(found.path, StepRecord.fields_of({**failed, **freed}), found.revision)
+        freed = {"owner": "", "lease_until": None, "due": None, "held": False}
+        fields = {**failed, **freed, "handled": handled}
+        return Update(found.path, StepRecord.fields_of(fields), found.revision)
     instance = instance_of(step)
     fresh = StepRecord(
         run_id=run_id,

@@ -68,8 +68,8 @@ class Maps:
         return fresh.model_copy(update={"attempts": found.attempts})
 
     async def begun(self, record: StepRecord, variables: Mapping[str, Any]) -> None:
-        """Sends the items that the map begins with, unless a redrive is about to continue it."""
-        if record.status is StepStatus.RUNNING:
+        """Sends the items that the map begins with, unless somebody is about to continue it."""
+        if record.status is StepStatus.RUNNING and not record.held:
             assert record.mapped is not None
             await self.send_first(record.step, record.mapped, variables)
 

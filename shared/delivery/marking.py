@@ -36,8 +36,8 @@ class Mark:
     fresh: Fields | None = None
 
 
-async def mark_unfinished(run: RunRecord, mark: Mark, deps: Deps) -> None:
-    """Marks every step of the run, and the items of its maps that have been sent.
+async def mark_unfinished(run: RunRecord, mark: Mark, deps: Deps, *, items: bool = True) -> None:
+    """Marks every step of the run and, with `items`, those of its maps that have been sent.
 
     Done again, it does what is left. Raises ClaimBusyError where a record keeps changing.
     """
@@ -47,7 +47,10 @@ async def mark_unfinished(run: RunRecord, mark: Mark, deps: Deps) -> None:
         found = await deps.store.find(Query(f"{run_path(run.run_id)}/steps"))
         await _Marking(run, Mark(mark.change), deps).all([one.name for one in found])
         return
-    await _Marking(run, mark, deps).flow(version)
+    marking = _Marking(run, mark, deps)
+    records = await marking.all(list(version.flow.steps))
+    if items:
+        await marking.items(version, records)
 
 
 class _Marking:
@@ -58,9 +61,9 @@ class _Marking:
         self._mark = mark
         self._deps = deps
 
-    async def flow(self, version: FlowVersion) -> None:
+    async def items(self, version: FlowVersion, steps: Sequence[StepRecord | None]) -> None:
         """A mapped step goes before its items: from then on it sends no more of them."""
-        for record in await self.all(list(version.flow.steps)):
+        for record in steps:
             if record is not None and record.mapped is not None:
                 foreach = version.flow.steps[record.step].foreach
                 await self._items(record, foreach.max_parallel if foreach else 0)

@@ -9,13 +9,20 @@ from shared.delivery.cancelling import cancel
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.hearing import hear
+from shared.delivery.pausing import pause, resume
 from shared.delivery.signalling import take_signal
-from shared.domain.commands import Cancel, Command, RunEnded, Signal
+from shared.domain.commands import Cancel, Command, Pause, Resume, RunEnded, Signal
 from shared.domain.events import Event
 from shared.errors import EventInvalidError
 
 Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
-_OBEY: Mapping[type[Command], Obey] = {Cancel: cancel, RunEnded: hear, Signal: take_signal}
+_OBEY: Mapping[type[Command], Obey] = {
+    Cancel: cancel,
+    Pause: pause,
+    Resume: resume,
+    RunEnded: hear,
+    Signal: take_signal,
+}
 
 
 async def obey(command: Command, event: Event, received: Received, deps: Deps) -> Handled:

@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.ending import RunEnd
+from shared.delivery.holding import commit_skips
 from shared.delivery.openers import StepOpener, opener_of
 from shared.delivery.scope import Scope, dead_letter, variables_at
 from shared.domain import chain
@@ -152,6 +153,8 @@ class Progress:
             if standing is None:
                 return
             found = StepRecord.of(standing.data)
+            if found.held and found.status is StepStatus.PENDING:
+                return  # it is opened when its run is resumed
             if found.status.is_final or opener.has_begun(found):
                 await self._open_again(found, opener, variables)
                 return
@@ -169,7 +172,7 @@ class Progress:
         else:
             plan, known, writes = None, variables, [begin]
         try:
-            written = await self._deps.store.commit(writes)
+            written = await commit_skips(self._deps.store, writes)
         except Conflict:
             return False
         if plan is None:
@@ -208,7 +211,7 @@ class Progress:
         if plan.skipped:  # the step itself and what lies behind it: that is recorded first
             writes = [_over(standing, write) for write in self.writes(plan)]
             try:
-                written = await self._deps.store.commit(writes)
+                written = await commit_skips(self._deps.store, writes)
             except Conflict:
                 if not await self._is_skipped(plan.skipped[0]):
                     return  # where branches race, another delivery saw more, or less, and let it go

@@ -6,24 +6,18 @@ end kept from starting, is sent again. A letter without a run goes back to its s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.delivery.admission import admitted_again
 from shared.delivery.aftermath import must_hear
 from shared.delivery.deps import Deps
-from shared.delivery.items import Items
+from shared.delivery.frontier import send_frontier
+from shared.delivery.holding import let_go
 from shared.delivery.kinship import above, below
-from shared.delivery.opening import scope_of_run
-from shared.delivery.progress import Progress
-from shared.delivery.scope import variables_at
-from shared.delivery.settling import Settler
-from shared.domain import chain
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Message
 from shared.domain.events import REDRIVE
-from shared.domain.flow import END
 from shared.domain.instances import instance_of
 from shared.domain.moving import obstacles
 from shared.domain.records import (
@@ -180,13 +174,13 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, t
     if RunRecord.of(reopened.data).is_in_line:
         return run.redrives + 1, ()
     statuses = {step.name: _status_now(step) for step in steps}
-    return run.redrives + 1, await _send_frontier(reopened, version, statuses, deps)
+    return run.redrives + 1, await send_frontier(reopened, version, statuses, deps)
 
 
 async def go_on(found: Document, version: FlowVersion, deps: Deps) -> tuple[str, ...]:
     """Sends every step whose turn it is in a run that goes on, by what is recorded of its steps."""
     steps = await _steps(RunRecord.of(found.data), deps)
-    return await _send_frontier(found, version, {s.name: _status_now(s) for s in steps}, deps)
+    return await send_frontier(found, version, {s.name: _status_now(s) for s in steps}, deps)
 
 
 async def _steps(run: RunRecord, deps: Deps) -> list[Document]:
@@ -234,7 +228,7 @@ async def _obstacles(
 async def _reopen(
     found: Document, run: RunRecord, version: FlowVersion, steps: list[Document], deps: Deps
 ) -> Document:
-    """Run and failed steps in one commit: running, and pending."""
+    """Run and failed steps in one commit: running, and pending; nothing is held back any more."""
     changed = {
         "status": RunStatus.RUNNING,
         "error": None,
@@ -242,6 +236,7 @@ async def _reopen(
         "flow_version": version.version,
         "redrives": run.redrives + 1,
         "deadline": _deadline(version, deps),
+        "paused_at": None,
         "unheard": must_hear(version.flow, awaited=run.parent is not None),
     }
     turn, fences = await admitted_again(run, deps)
@@ -250,6 +245,7 @@ async def _reopen(
     writes += fences
     pending = {
         "status": StepStatus.PENDING,
+        "held": False,
         "error": None,
         "finished_at": None,
         "fallback": False,
@@ -259,6 +255,11 @@ async def _reopen(
         Update(step.path, StepRecord.fields_of(pending), step.revision)
         for step in steps
         if _stopped_the_run(step)
+    )
+    writes.extend(
+        Update(step.path, StepRecord.fields_of(free), step.revision)
+        for step in steps
+        if not _stopped_the_run(step) and (free := let_go(StepRecord.of(step.data)))
     )
     written = await deps.store.commit(writes)
     data = {**found.data, **RunRecord.fields_of(changed)}
@@ -278,37 +279,3 @@ def _stopped_the_run(step: Document) -> bool:
 def _status_now(step: Document) -> StepStatus:
     status = StepRecord.of(step.data).status
     return StepStatus.PENDING if _stopped_the_run(step) else status
-
-
-async def _send_frontier(
-    found: Document, version: FlowVersion, statuses: Mapping[str, StepStatus], deps: Deps
-) -> tuple[str, ...]:
-    """Sends every step whose turn it is, or ends the run where none is left.
-
-    One that is recorded as running is sent too: its message may have been acknowledged because the
-    run had ended, and where somebody does work on it, its claim keeps the second message waiting.
-    """
-    run = RunRecord.of(found.data)
-    scope = scope_of_run(run, found, version)
-    progress = Progress(deps, scope)
-    if chain.is_over(version.flow, statuses):
-        await progress.end.finish(await variables_at(deps.store, scope, END, {}))
-        return ()
-    ready = chain.frontier(version.flow, statuses)
-    for step in ready:
-        variables = await variables_at(deps.store, scope, step, {})
-        if (standing := await _begun_map(version, run.run_id, step, deps)) is not None:
-            items = Items(deps, scope, Settler(deps, scope))
-            await items.continue_map(standing, variables)
-            continue
-        arrivals = chain.arrivals_at(version.flow, step, statuses)
-        await progress.start_again(step, arrivals, variables)
-    return ready
-
-
-async def _begun_map(version: FlowVersion, run_id: str, step: str, deps: Deps) -> Document | None:
-    """The record of a mapped step whose items are known."""
-    if version.flow.steps[step].foreach is None:
-        return None
-    found = await deps.store.get(step_path(run_id, step))
-    return found if found is not None and StepRecord.of(found.data).mapped is not None else None

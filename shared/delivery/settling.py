@@ -10,6 +10,7 @@ from functools import partial
 
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
+from shared.delivery.holding import commit_skips
 from shared.delivery.outcome import Beside
 from shared.delivery.progress import REPEATED, Progress, Variables
 from shared.delivery.scope import Scope
@@ -108,7 +109,7 @@ class Settler:
             end = [ending(revision)] if ending is not None and revision is not None else []
             more = await beside() if beside is not None else ()
             try:
-                written = await self._deps.store.commit([*writes, *more, *end])
+                written = await commit_skips(self._deps.store, [*writes, *more, *end])
             except Conflict:
                 record = await standing()
                 if record is not None:

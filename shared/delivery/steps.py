@@ -96,7 +96,7 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         raise MessageInvalidError(f"step {envelope.step!r} is one that no stage works on")
     held = await claim(deps, envelope, received.delivery)
     if isinstance(held, PutOff):
-        return Handled("not-due")
+        return Handled("held" if held.record.held else "not-due")
     step = _Step(deps, scope, envelope, received)
     if isinstance(held, Finished):
         return await step.resume(held.record)

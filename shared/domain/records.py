@@ -107,6 +107,10 @@ class RunRecord(Record):
     created_at: datetime
     finished_at: datetime | None = None
     deadline: datetime | None = None
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    pause_reason: str | None = None
+    turned_at: datetime | None = None  # when the last command to pause or resume was published
     outputs: Json = None
     error: Failure | None = None
     redrives: int = 0
@@ -123,6 +127,11 @@ class RunRecord(Record):
     def is_in_line(self) -> bool:
         """Whether it has not begun yet, and will when its turn comes."""
         return self.status is RunStatus.WAITING and self.turn is Turn.WAITING
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing more begins in it until it is resumed."""
+        return self.paused_at is not None and not self.status.is_final
 
     @property
     def was_refused(self) -> bool:
@@ -194,6 +203,8 @@ class StepRecord(Record):
     matches: str | None = None  # digest of type, key and value of the event that it waits for
     child: ChildRef | None = None
     due: datetime | None = None  # when it is tried again, or has waited long enough
+    held: bool = False  # by a pause: it does not begin, a map sends no more items
+    held_due: datetime | None = None  # `due`, as it was before the pause
     fallback: bool = False  # its fallback has taken over
     expire_at: datetime
 

@@ -1,0 +1,60 @@
+"""Sends the steps of a run whose turn it is, told from its records alone.
+
+That is how a run goes on that had stopped: redriven, or paused and resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from shared.delivery.deps import Deps
+from shared.delivery.items import Items
+from shared.delivery.opening import scope_of_run
+from shared.delivery.progress import Progress
+from shared.delivery.scope import variables_at
+from shared.delivery.settling import Settler
+from shared.domain import chain
+from shared.domain.chain import StepStatus
+from shared.domain.flow import END
+from shared.domain.records import RunRecord, StepRecord, step_path
+from shared.domain.version import FlowVersion
+from shared.ports import Document
+
+
+async def send_frontier(
+    found: Document,
+    version: FlowVersion,
+    statuses: Mapping[str, StepStatus],
+    deps: Deps,
+    *,
+    under_way: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Sends every step whose turn it is, or ends the run where none is left; returns which.
+
+    Those `under_way` have a message of their own, or will have. Any other that is recorded as
+    running is sent too: where somebody does work on it, its claim keeps the second message waiting.
+    """
+    run = RunRecord.of(found.data)
+    scope = scope_of_run(run, found, version)
+    progress = Progress(deps, scope)
+    if chain.is_over(version.flow, statuses):
+        await progress.end.finish(await variables_at(deps.store, scope, END, {}))
+        return ()
+    ready = [step for step in chain.frontier(version.flow, statuses) if step not in under_way]
+    for step in ready:
+        variables = await variables_at(deps.store, scope, step, {})
+        if (standing := await _begun_map(version, run.run_id, step, deps)) is not None:
+            items = Items(deps, scope, Settler(deps, scope))
+            await items.continue_map(standing, variables)
+            continue
+        arrivals = chain.arrivals_at(version.flow, step, statuses)
+        await progress.start_again(step, arrivals, variables)
+    return tuple(ready)
+
+
+async def _begun_map(version: FlowVersion, run_id: str, step: str, deps: Deps) -> Document | None:
+    """The record of a mapped step whose items are known."""
+    if version.flow.steps[step].foreach is None:
+        return None
+    found = await deps.store.get(step_path(run_id, step))
+    return found if found is not None and StepRecord.of(found.data).mapped is not None else None
