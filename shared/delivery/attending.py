@@ -45,6 +45,7 @@ class Attended:
         self._held = held
         self._deadline = deadline
         self._lost: Exception | None = None
+        self._is_over = False
         self._looking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
@@ -57,10 +58,11 @@ class Attended:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_over = True
         self._timer.cancel()
         if self._looking is not None:
             self._looking.cancel()
-        if self._lost is not None and error is not None:
+        if self._lost is not None and isinstance(error, Exception | asyncio.CancelledError):
             raise self._lost from None
 
     def _begin(self) -> None:
@@ -68,7 +70,7 @@ class Attended:
         self._looking.add_done_callback(self._looked)
 
     async def _look(self) -> None:
-        while True:
+        while not self._is_over:
             try:
                 await standing(self._deps.store, self._held)
             except (StepCancelled, ClaimLostError) as error:
@@ -79,7 +81,7 @@ class Attended:
             await asyncio.sleep(LOOK_EVERY)
 
     def _cut_off(self, why: Exception) -> None:
-        if not self._deadline.expired():
+        if not (self._is_over or self._deadline.expired()):
             self._lost = why
             self._deadline.reschedule(asyncio.get_running_loop().time())
 

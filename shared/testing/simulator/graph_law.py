@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from shared.domain.flow import Edge, Flow
 from shared.domain.step import Step
 from shared.testing.simulator.engine import Fields
+from shared.testing.simulator.stop_law import is_placeholder
 
 _RAN = frozenset({"running", "pending", "waiting", "succeeded", "failed"})
 
@@ -25,7 +26,7 @@ def broken_steps(flow: Flow, steps: Mapping[str, Fields], *, ended: bool) -> Ite
         waits = declared.quorum is None and open_ones > 0
         if record is None:
             continue
-        if record["status"] in _RAN and (not enough or waits):
+        if has_begun(record) and (not enough or waits):
             yield f"step {name} is {record['status']} with branches {branches}"
         if record["status"] == "skipped" and not _may_be_skipped(
             has_condition=declared.when is not None, enough=enough, is_open=open_ones > 0
@@ -35,6 +36,11 @@ def broken_steps(flow: Flow, steps: Mapping[str, Fields], *, ended: bool) -> Ite
         for leaf in flow.leaves:
             if not _has_ended(steps.get(leaf)):
                 yield f"the run has ended and its last step {leaf} has not"
+
+
+def has_begun(record: Fields) -> bool:
+    """A record may also say of a step that it has not, where its run was paused."""
+    return record["status"] in _RAN and not is_placeholder(record)
 
 
 def open_branches(flow: Flow, step: str, steps: Mapping[str, Fields | None]) -> Iterator[str]:

@@ -31,6 +31,7 @@ from shared.testing.simulator.graph_law import (
 )
 from shared.testing.simulator.instance import CURRENT, Work
 from shared.testing.simulator.letter_law import changed_letter, is_kept
+from shared.testing.simulator.stop_law import begins, obeyed, resumed
 
 GUARANTEES: Mapping[str, str] = {
     "event-stored": "an event is stored before it is acknowledged, and none is lost",
@@ -47,6 +48,7 @@ GUARANTEES: Mapping[str, str] = {
     "pinned": "a run stays on the flow version and the prompts it began with",
     "same-ending": "a run ends as it does where nothing goes wrong",
     "settles": "all messages are processed in the end, and then every run has ended",
+    "stopped": "of a run that was cancelled, or is paused, nothing begins any more",
     "told-once": "the start of a run and each of its ends is in the log at most once",
     "no-defect": "no stage meets an error that it does not know",
 }
@@ -72,7 +74,8 @@ class Watch:
 
     `versions` are all flow versions ever deployed, by version. `accepted` are the keys of events
     and `buried` the messages that a stage has given up, by message id; `sent` are the bytes of all
-    messages, by stage, and `kept` what there are dead letters of.
+    messages, by stage, and `kept` what there are dead letters of. `unwanted` are the runs that
+    somebody wants to be cancelled, `stopped` those of which nothing may begin.
     """
 
     versions: Mapping[str, FlowVersion]
@@ -87,6 +90,8 @@ class Watch:
     results: Counter[str] = field(default_factory=Counter)
     happened: Counter[tuple[str, str]] = field(default_factory=Counter)
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unwanted: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
 
     def note(self, invariant: str, what: str) -> None:
         """Something that must not happen has happened."""
@@ -168,6 +173,7 @@ class Watch:
         if report is not None and report.outcome == "crashed":
             self.note("no-defect", f"{work.instance.name}: {report.details.get('stack_trace')}")
         if 200 <= status < 300:
+            obeyed(self, work)
             for invariant, what in _acknowledged(self, work):
                 self.note(invariant, what)
 
@@ -254,6 +260,7 @@ def _run(watch: Watch, change: Change) -> Found:
         yield "terminal-run", f"{change.path} was deleted"
         return
     run_id = change.path.split("/")[1]
+    resumed(watch, run_id, after)
     if after["status"] in _FINAL and (before is None or before["status"] not in _FINAL):
         watch.happened["run_ended", run_id] += 1
     if before is None:
@@ -297,6 +304,7 @@ def _step(watch: Watch, change: Change) -> Found:
     if _is_forgotten(before, after):
         return
     was, now = before["status"] if before else "pending", after["status"]
+    yield from begins(watch, change)
     was_redriven = (was, now) == ("failed", "pending") and not is_provided_for(before or {})
     if was in _FINAL and not was_redriven:
         yield "result-once", f"{change.path} was recorded as {was} and then as {now}"

@@ -30,13 +30,15 @@ def is_kept(watch: Watch, work: Work) -> bool:
 
 
 def _is_rerouted(watch: Watch, work: Work, redrives: int) -> bool:
-    """Whether nobody needs the letter: the run goes on without the step, or was sent on since."""
+    """Whether nobody needs the letter: the run was cancelled, or goes on, or was sent on since."""
     if work.step is None:
         return False
     run_id, name = work.step
     run, version = watch.documents.get(run_path(run_id)), watch.version_of(run_id)
     if run is None or version is None:
         return False
+    if run["status"] == "cancelled":
+        return True
     is_item = instance_of(name).index is not None
     declared = version.flow.declared(name)
     has_value = declared.fallback is not None and declared.fallback.is_value

@@ -17,6 +17,7 @@ from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending, Expected, check_endings, endings_of, records
 from shared.testing.simulator.engine import Platform
 from shared.testing.simulator.invariants import Violation
+from shared.testing.simulator.meddling import Meddler
 from shared.testing.simulator.operator import EVENTS, Operator
 from shared.testing.simulator.people import People
 from shared.testing.simulator.scene import Scene
@@ -87,14 +88,16 @@ class Simulation:
         crashpoints.arm(scene.fate.at)
         self._case.mend(False)
         scene.open()
+        meddler = Meddler(scene.engine.bus, scene.fate)
         people = People(self._case, scene.engine, scene.fate)
         around = [
             loop.create_task(operator.sweep(scene.watch)),
             loop.create_task(people.tell(scene.watch)),
+            loop.create_task(meddler.meddle(scene.watch)),
             loop.create_task(_deploy(scene)),
         ]
         try:
-            settled = await self._tell(scene, operator)
+            settled = await self._tell(scene, operator, meddler)
         finally:
             crashpoints.arm(None)
             self._case.mend(True)
@@ -105,17 +108,20 @@ class Simulation:
         self._look_back(scene, operator, settled=settled)
         return self._verdict(scene, operator)
 
-    async def _tell(self, scene: Scene, operator: Operator) -> bool:
+    async def _tell(self, scene: Scene, operator: Operator, meddler: Meddler) -> bool:
         """Publish, work, mend what was doomed, redrive what failed. False where it never ends."""
         await operator.publish()
-        settled = await _settle(scene)
+        settled = await _settle(scene, meddler)
         if settled:
             _require_ended(scene, doomed=bool(self._case.doomed))
         self._case.mend(True)
         for _ in range(_ROUNDS):
-            if not settled or not await operator.redrive_failed(scene.watch):
+            if not settled:
                 break
-            settled = await _settle(scene)
+            again = await operator.redrive_failed(scene.watch)
+            if not again + await meddler.resume_paused(scene.watch):
+                break
+            settled = await _settle(scene, meddler)
             _require_ended(scene, doomed=False)
         return settled
 
@@ -166,11 +172,11 @@ def _told_of_children(case: Case) -> frozenset[str]:
     return frozenset({"ChildFailed", "ChildCancelled"}) if has_children else frozenset()
 
 
-async def _settle(scene: Scene) -> bool:
+async def _settle(scene: Scene, meddler: Meddler) -> bool:
     """Whether everything is processed within a day and a bounded number of deliveries."""
     until = scene.loop.time() + _HORIZON
     pause, most = _LOOK
-    while not scene.is_quiet:
+    while not (scene.is_quiet and meddler.is_through):
         made = len(scene.dispatcher.works)
         if scene.loop.time() > until or made > _MOST_DELIVERIES:
             scene.watch.note("settles", f"messages still go round after {made} deliveries")
@@ -201,9 +207,15 @@ def _require_ended(scene: Scene, *, doomed: bool) -> None:
         run = documents.get(run_path(letter["run_id"])) if letter["run_id"] else None
         if run is not None and run["redrives"] > letter["redrives"]:
             scene.watch.note("dead-letters", f"{letter['letter_id']} is open, its run redriven")
+<<<<<<< HEAD
     for run_id, run in records(documents, "runs"):
         status = run["status"]
         if status == "running" or (doomed and status != "failed"):
+=======
+    for run_id, ending in endings_of(documents).items():
+        status = ending["status"]
+        if status == "running" or (doomed and status not in {"failed", "cancelled"}):
+>>>>>>> d5fcd8b (In the simulator somebody cancels, pauses and resumes runs; what is stopped begins nothing)
             scene.watch.note("settles", f"{run_id} is {status} when all is quiet")
         error = run["error"]
         if status == "failed" and error["code"] != _TIMEOUT and run_id not in told:

@@ -89,6 +89,8 @@ class Weather:
     deploys: bool = False
     counts_attempts: bool = True
     sweep_every: float = 60.0
+    cancels: bool = False
+    pauses: bool = False
 
 
 CALM = Weather()
@@ -134,6 +136,8 @@ def weather_of(seed: int) -> Weather:
         deploys=random.random() < 0.2,
         counts_attempts=random.random() < 0.75,
         sweep_every=random.uniform(5, 60),
+        cancels=random.random() < 1 / 10,
+        pauses=random.random() < 1 / 8,
     )
 
 
