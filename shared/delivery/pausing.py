@@ -1,10 +1,8 @@
 """Lets nothing more begin in a run, and lets it go on again.
 
-What has begun is carried to its end and recorded. What has not is held back by its record, which a
-claim meets; the records of a paused run hold it, not the run's own, so no stage reads that.
-
-The last command counts, by the time it was published. Whoever obeys one makes the records fit the
-run as it is by then, so a command that comes late, or twice, does no harm.
+What has not begun is held back by its own record, which a claim meets: no stage reads the run's.
+The last command counts, by the time it was published; whoever obeys one makes the records fit the
+run as it is by then. So one that comes late, or twice, does no harm.
 """
 
 from __future__ import annotations
@@ -56,8 +54,8 @@ async def _turn(run_id: str, fields: Mapping[str, Any], received: Received, deps
             why = "there is none" if run is None else f"it has {run.status} already"
             deps.telemetry.log("WARNING", f"run {run_id} cannot be {verb}: {why}")
             return Handled("no-run" if run is None else "run-ended")
-        if run.turned_at is None or run.turned_at < at:
-            turned = RunRecord.fields_of({**fields, "turned_at": at})
+        if run.steered_at is None or run.steered_at < at:
+            turned = RunRecord.fields_of({**fields, "steered_at": at})
             try:
                 await deps.store.commit([Update(found.path, turned, found.revision)])
             except StaleError:
@@ -74,7 +72,7 @@ async def _fit(run_id: str, deps: Deps) -> Handled:
         run = RunRecord.of(found.data) if found is not None else None
         if found is None or run is None or run.status.is_final:
             return Handled("run-ended")
-        if before is not None and before.turned_at == run.turned_at:
+        if before is not None and before.steered_at == run.steered_at:
             return Handled("resumed" if run.paused_at is None else "paused")
         if run.paused_at is None:
             await _let_go(found, run, deps)
@@ -88,6 +86,8 @@ async def _let_go(found: Document, run: RunRecord, deps: Deps) -> None:
     """Sends what its pause has kept back. Its maps see to their own items."""
     version = await deps.flows.pinned(run.flow, run.flow_version)
     await mark_unfinished(run, Mark(let_go), deps, items=False)
+    if run.is_in_line:
+        return  # it begins when it is its turn
     paths = [step_path(run.run_id, name) for name in version.flow.steps]
     steps = [StepRecord.of(one.data) for one in await deps.store.get_many(paths) if one is not None]
     statuses = {step.step: step.status for step in steps}

@@ -15,6 +15,7 @@ from shared.delivery.admission import LOOK_EVERY, present
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.ending import end_of_run
+from shared.delivery.holding import commit_skips, is_placeholder
 from shared.delivery.opening import scope_of_run
 from shared.delivery.progress import REPEATED, Progress
 from shared.delivery.redrive import go_on
@@ -206,7 +207,7 @@ async def _begin(head: _Head, deps: Deps) -> None:
         if start.plan.ends:
             fields |= progress.end.write(start.variables, head.run.revision).data
     begin = Update(head.run.path, fields, head.run.revision)
-    written = await deps.store.commit([begin, *writes, look])
+    written = await commit_skips(deps.store, [begin, *writes, look])
     reach("committed")
     begun = Document(head.run.path, {**head.run.data, **fields}, written[0].revision)
     if start.plan is None:
@@ -263,4 +264,5 @@ async def _is_under_way(start: _Start, deps: Deps) -> bool:
     if not ready or any(steps[name].foreach is not None for name in ready):
         return False
     paths = [step_path(start.scope.run.id, name) for name in ready]
-    return None not in await deps.store.get_many(paths)
+    found = await deps.store.get_many(paths)
+    return all(one is not None and not is_placeholder(one) for one in found)

@@ -110,7 +110,7 @@ class RunRecord(Record):
     paused_at: datetime | None = None
     paused_by: str | None = None
     pause_reason: str | None = None
-    turned_at: datetime | None = None  # when the last command to pause or resume was published
+    steered_at: datetime | None = None  # when the last command to pause or resume was published
     outputs: Json = None
     error: Failure | None = None
     redrives: int = 0
