@@ -57,6 +57,8 @@ class Items:
         """Goes on with a map whose run was reopened or resumed: with what failed, what is left."""
         record = StepRecord.of(standing.data)
         assert record.mapped is not None
+        if record.status.is_final:
+            return  # it has ended since
         found = await self._maps.records(record.step, record.mapped.size)
         if record.status is StepStatus.PENDING:  # it had failed: so must its failed items again
             await self._free_failed(found)

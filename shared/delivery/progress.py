@@ -100,6 +100,8 @@ class Progress:
         """Sends a step whose turn it is, or skips it, whatever is recorded of earlier attempts."""
         plan = chain.fire(self._flow, step, arrivals, variables)
         standing = await self._deps.store.get(step_path(self._scope.run.id, step))
+        if standing is not None and StepRecord.of(standing.data).status.is_final:
+            return  # it has ended since
         await self._take(plan, variables, standing)
 
     async def at_end(self, known: Variables) -> Variables:

@@ -28,13 +28,13 @@ def obeyed(watch: Watch, work: Work) -> None:
         return
     run_id = json.loads(work.data)["run"]
     run = watch.documents[run_path(run_id)]
-    if outcome == "cancelled" or run["paused_at"] is not None:
+    if outcome == "cancelled" or run.get("paused_at") is not None:
         watch.stopped.add(run_id)
 
 
 def resumed(watch: Watch, run_id: str, after: Fields) -> None:
     """Called for each change of a run."""
-    if after["paused_at"] is None and after["status"] != "cancelled":
+    if after.get("paused_at") is None and after["status"] != "cancelled":
         watch.stopped.discard(run_id)
 
 
