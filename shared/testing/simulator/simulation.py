@@ -207,15 +207,9 @@ def _require_ended(scene: Scene, *, doomed: bool) -> None:
         run = documents.get(run_path(letter["run_id"])) if letter["run_id"] else None
         if run is not None and run["redrives"] > letter["redrives"]:
             scene.watch.note("dead-letters", f"{letter['letter_id']} is open, its run redriven")
-<<<<<<< HEAD
     for run_id, run in records(documents, "runs"):
         status = run["status"]
-        if status == "running" or (doomed and status != "failed"):
-=======
-    for run_id, ending in endings_of(documents).items():
-        status = ending["status"]
         if status == "running" or (doomed and status not in {"failed", "cancelled"}):
->>>>>>> d5fcd8b (In the simulator somebody cancels, pauses and resumes runs; what is stopped begins nothing)
             scene.watch.note("settles", f"{run_id} is {status} when all is quiet")
         error = run["error"]
         if status == "failed" and error["code"] != _TIMEOUT and run_id not in told:
