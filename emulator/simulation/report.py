@@ -14,7 +14,7 @@ from rich.text import Text
 
 from emulator.simulation.runner import Outcome
 from shared.cli.output import out, plain, safe, say
-from shared.testing.simulator.invariants import GUARANTEES, Violation
+from shared.testing.simulator.guarantees import GUARANTEES, Violation
 from shared.testing.simulator.simulation import Verdict
 from shared.testing.simulator.story import Kind
 

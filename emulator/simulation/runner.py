@@ -20,7 +20,7 @@ from shared.errors import UsageError
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending
 from shared.testing.simulator.engine import Platform
-from shared.testing.simulator.invariants import Violation
+from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.simulation import Simulation, Verdict, calm
 
 _AT_ONCE = 10  # seeds a worker is given at a time

@@ -23,8 +23,9 @@ from shared.testing.simulator.case import Case
 from shared.testing.simulator.delivery import Dispatcher, Pool
 from shared.testing.simulator.engine import Change, Platform
 from shared.testing.simulator.fate import Fate
+from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.instance import CURRENT, Instance
-from shared.testing.simulator.invariants import Violation, Watch
+from shared.testing.simulator.invariants import Watch
 from shared.testing.simulator.misfortune import (
     Line,
     LineBus,

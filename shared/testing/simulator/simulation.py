@@ -16,7 +16,7 @@ from shared.domain.step import FlowStep
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending, Expected, check_endings, endings_of, records
 from shared.testing.simulator.engine import Platform
-from shared.testing.simulator.invariants import Violation
+from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.meddling import Meddler
 from shared.testing.simulator.operator import EVENTS, Operator
 from shared.testing.simulator.people import People

@@ -13,8 +13,9 @@ from shared.domain.events import REDRIVE
 from shared.ports import StageReport
 from shared.testing.simulator.endings import Expected, check_endings
 from shared.testing.simulator.engine import Change
+from shared.testing.simulator.guarantees import GUARANTEES
 from shared.testing.simulator.instance import Instance, Work
-from shared.testing.simulator.invariants import GUARANTEES, Watch
+from shared.testing.simulator.invariants import Watch
 from tests.functional.system import SAY, flow
 
 VERSION = flow(
