@@ -41,6 +41,14 @@ class Conflict(SegueError):
     """The store refused a write because the document is not in the expected state."""
 
 
+class RefusedError(SegueError):
+    """A run does not take what was asked of it; `reason` says why in a word."""
+
+    def __init__(self, detail: str = "", reason: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 class CloudError(SegueError):
     """Google Cloud did not answer."""
 

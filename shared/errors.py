@@ -48,6 +48,7 @@ SegueError
 ├── Conflict                     answers of the store that the step protocol decides on
 │   ├── AlreadyExistsError
 │   └── StaleError
+├── RefusedError                 a run does not take what was asked of it; nothing was changed
 ├── CloudError                   Google Cloud did not answer what a person asked; adapters say why
 └── UsageError                   what a person asked for cannot be done
     ├── SettingsInvalidError
@@ -64,6 +65,7 @@ from shared.error_kinds import (
     CloudError,
     Conflict,
     Permanent,
+    RefusedError,
     SegueError,
     Transient,
     UsageError,
@@ -87,6 +89,7 @@ __all__ = [
     "CloudError",
     "Conflict",
     "Permanent",
+    "RefusedError",
     "SegueError",
     "Transient",
     "UsageError",

@@ -8,76 +8,33 @@ Knows no flow and stores nothing.
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from functions.ingest.arrival import Arrival
+from shared.delivery.arrival import Arrival
 from shared.delivery.deps import Deps
+from shared.delivery.requests import Request, Response, problem, serve
 from shared.domain import ids
 from shared.domain.commands import OWN
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES, STRUCTURED, Event, from_message
-from shared.domain.origin import in_hand
 from shared.domain.webhooks import SLACK, scheme_of
-from shared.errors import EventInvalidError, EventTooLargeError, SegueError, Transient
-
-
-@dataclass(frozen=True)
-class Request:
-    """An HTTP request; header names in lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Response:
-    """A status and a JSON body."""
-
-    status: int
-    body: Mapping[str, Any]
+from shared.errors import EventInvalidError, EventTooLargeError
 
 
 async def handle(request: Request, deps: Deps, *, request_trace: str | None = None) -> Response:
-    """202 with the event's ids; 400, 401, 404, 405, 413, 500 or 503 with what is wrong.
-
-    One log line tells of each request, whatever becomes of it.
-    """
-    span_id = ids.span_id(deps.new_token(), deps.new_token())
-    started, stage = deps.clock.now(), deps.stage.name
-    arrival = Arrival(stage, span_id, request.path, started, request_trace)
-    with in_hand(arrival.origin):
-        answer = await _answered(request, deps, arrival)
-        deps.telemetry.report(arrival.report(answer.status, answer.body, deps))
-    return answer
-
-
-async def _answered(request: Request, deps: Deps, arrival: Arrival) -> Response:
-    try:
-        return await _routed(request, deps, arrival)
-    except EventTooLargeError as error:
-        return _refusal(413, error)
-    except Transient as error:
-        return _refusal(503, error)
-    except SegueError as error:
-        return _refusal(400, error)
-    except Exception:  # noqa: BLE001 - a defect: the log line has the stack, the sender has none
-        arrival.stack_trace = traceback.format_exc()
-        return _problem(500, "Internal", "the event was not taken; send it again")
+    """202 with the event's ids; 400, 401, 404, 405, 413, 500 or 503 with what is wrong."""
+    return await serve(request, deps, _routed, request_trace=request_trace)
 
 
 async def _routed(request: Request, deps: Deps, arrival: Arrival) -> Response:
     parts = [part for part in request.path.split("/") if part]
     is_hook = len(parts) >= 2 and parts[-2] == "hooks"
     if not is_hook and parts[-1:] != ["events"]:
-        return _problem(404, "NotFound", "send events to POST /events or POST /hooks/<source>")
+        return problem(404, "NotFound", "send events to POST /events or POST /hooks/<source>")
     if request.method != "POST":
-        return _problem(405, "MethodNotAllowed", "events are sent with POST")
+        return problem(405, "MethodNotAllowed", "events are sent with POST")
     if len(request.body) > MAX_DATA_BYTES * 2:
         raise EventTooLargeError(f"a body of {len(request.body):,} bytes")
     if is_hook:
@@ -90,7 +47,7 @@ async def _routed(request: Request, deps: Deps, arrival: Arrival) -> Response:
 
 async def _event(request: Request, deps: Deps, arrival: Arrival) -> Response:
     if not deps.gate.admits(request.headers.get("authorization", "")):
-        return _problem(401, "Unauthorized", "send `Authorization: Bearer <SEGUE_INGEST_TOKEN>`")
+        return problem(401, "Unauthorized", "send `Authorization: Bearer <SEGUE_INGEST_TOKEN>`")
     content_type = request.headers.get("content-type", "")
     attributes = _ce_headers(request)
     if content_type.startswith(STRUCTURED):
@@ -111,9 +68,9 @@ def _ce_headers(request: Request) -> dict[str, str]:
 
 async def _hook(source: str, request: Request, deps: Deps, arrival: Arrival) -> Response:
     if source not in deps.gate.hook_secrets:
-        return _problem(404, "NotFound", f"no secret is set for hook {source!r}")
+        return problem(404, "NotFound", f"no secret is set for hook {source!r}")
     if not deps.gate.signed(source, request.headers, request.body, deps.clock.now()):
-        return _problem(401, "Unauthorized", "the signature is missing, wrong or too old")
+        return problem(401, "Unauthorized", "the signature is missing, wrong or too old")
     body = _object(request.body)
     if source == SLACK and body.get("type") == "url_verification":
         return Response(200, {"challenge": str(body.get("challenge", ""))})
@@ -193,11 +150,3 @@ def _ids(event: Event) -> dict[str, str]:
         "source": event.source,
         "correlation_id": event.correlation_id,
     }
-
-
-def _refusal(status: int, error: SegueError) -> Response:
-    return _problem(status, error.code, str(error))
-
-
-def _problem(status: int, code: str, message: str) -> Response:
-    return Response(status, {"error": {"code": code, "message": message}})

@@ -21,4 +21,4 @@ async def ingest(request: Request) -> Response:
     deps = deps_of("ingest")
     answer = await handler.handle(given, deps, request_trace=request_trace(request))
     await deps.telemetry.flush()
-    return JSONResponse(dict(answer.body), status_code=answer.status)
+    return JSONResponse(answer.body, status_code=answer.status)

@@ -20,8 +20,8 @@ from shared.cli.graph.reading import graph_of
 from shared.cli.graph.svg import svg_of
 from shared.cli.options import AsJson
 from shared.cli.output import print_json, safe, say
-from shared.cli.report import report_of
 from shared.cli.world import connect
+from shared.delivery.report import report_of
 from shared.errors import UsageError
 
 

@@ -12,19 +12,16 @@ from rich.text import Text
 
 from shared.cli.options import AsJson, duration
 from shared.cli.output import LiveView, complain, out, print_json, safe, say
-from shared.cli.report import report_of, summary_of
 from shared.cli.sending import read_data
-from shared.cli.standing import statuses_of
 from shared.cli.views import run_view, runs_view
 from shared.cli.watch import Progress, follow
 from shared.cli.world import connect
 from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
+from shared.delivery.listing import MOST_RUNS, runs_of
+from shared.delivery.report import report_of
 from shared.domain.events import Event
-from shared.domain.records import RunRecord, RunStatus
-from shared.ports import Query
-
-_MOST = 1000  # runs looked at for those that wait
+from shared.domain.records import RunStatus
 
 
 def add_to(app: typer.Typer) -> None:
@@ -116,7 +113,7 @@ def runs(
     flow: Annotated[str | None, typer.Option(help="Only runs of this flow.")] = None,
     status: Annotated[RunStatus | None, typer.Option(help="Only runs in this state.")] = None,
     since: Annotated[str, typer.Option(help="How far back, e.g. 90m or 7d.")] = "30d",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_RUNS)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
@@ -133,18 +130,8 @@ async def _runs(
     flow: str | None, status: RunStatus | None, since: float, limit: int
 ) -> list[dict[str, Any]]:
     deps = connect()
-    wanted: list[tuple[Any, Any, Any]] = []
-    wanted += [("flow", "==", flow)] if flow else []
-    going = status in {RunStatus.RUNNING, RunStatus.WAITING}  # which of the two, its steps tell
-    recorded = [RunStatus.RUNNING, RunStatus.WAITING] if going else [status] if status else []
-    wanted += [("status", "in", [one.value for one in recorded])] if recorded else []
-    wanted += [("created_at", ">=", deps.clock.now() - timedelta(seconds=since))]
-    most = _MOST if going else limit
-    query = Query("runs", tuple(wanted), order_by="created_at", descending=True, limit=most)
-    found = [RunRecord.of(one.data) for one in await deps.store.find(query)]
-    pairs = zip(found, await statuses_of(found, deps), strict=True)
-    told = [summary_of(run, now) for run, now in pairs if status in {None, now}]
-    return told[:limit]
+    opened = deps.clock.now() - timedelta(seconds=since)
+    return await runs_of(deps, flow=flow, status=status, since=opened, limit=limit)
 
 
 def show(

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from shared.cli.report import Report, report_of
 from shared.client.routing import look_at
 from shared.delivery.deps import Deps
+from shared.delivery.report import Report, report_of
 from shared.domain.events import Event
 from shared.domain.records import DeadLetterRecord, RunStatus
 from shared.errors import NotFoundError

@@ -11,13 +11,12 @@ from shared.client.errors import (
     RunCancelledError,
     RunFailedError,
     RunRefusedError,
-    RunUnknownError,
-    SignalRefusedError,
     StillRunningError,
     UnreachableError,
 )
 from shared.client.handles import Published, Run
 from shared.client.segue import Segue
+from shared.delivery.commanding import RunEndedError, RunUnknownError, SignalRefusedError
 
 __all__ = [
     "Change",
@@ -30,6 +29,7 @@ __all__ = [
     "Published",
     "Run",
     "RunCancelledError",
+    "RunEndedError",
     "RunFailedError",
     "RunRefusedError",
     "RunUnknownError",

@@ -1,73 +1,57 @@
-"""Asks something of a run that is there: looks first, so that a person is told what cannot be done.
-
-What is asked is an event of the entry topic, and `route` obeys it. Decides nothing about runs.
-"""
+"""Asks something of a run that is there, and publishes it. Decides nothing about runs."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Awaitable
 from typing import Any
 
-from pydantic import ValidationError
-
-from shared.client.errors import EventRefusedError, SignalRefusedError, UnreachableError
-from shared.client.sending import Draft, Ports, Sent, send
-from shared.client.starting import encoded
-from shared.delivery.signalling import look
-from shared.domain.commands import Command, Signal
-from shared.domain.waiting import ForApproval
-from shared.errors import Transient
+from shared.client.errors import EventRefusedError, UnreachableError
+from shared.client.sending import Ports, Sent
+from shared.delivery import commanding
+from shared.delivery.commanding import Asked, message_of
+from shared.domain.commands import Cancel, Pause, Resume
+from shared.errors import EventInvalidError, EventTooLargeError, Transient
 
 SOURCE = "//segue/clients"
-
-
-async def command(asked: Command, ports: Ports) -> Sent:
-    """Publishes a command. Raises EventRefusedError, UnreachableError."""
-    data = encoded(asked.model_dump(mode="json", exclude_none=True))
-    try:
-        return await send(Draft(asked.type, data, source=SOURCE), ports)
-    except Transient as error:
-        raise UnreachableError(error.detail) from error
 
 
 async def signal(run: str, name: str, data: Any, by: str | None, ports: Ports) -> Sent:
     """Sends a signal that the run takes, as far as can be told now.
 
-    Raises SignalRefusedError, EventRefusedError, UnreachableError.
+    Raises RunUnknownError, SignalRefusedError, EventRefusedError, UnreachableError.
     """
-    asked = _signal(run, name, data, by)
-    seen = await _look(asked, ports)
-    if seen:
-        raise SignalRefusedError(seen)
-    return await command(asked, ports)
+    return await _send(commanding.signal(run, name, data, by=by, sight=ports), ports)
 
 
 async def decide(
     run: str, step: str, *, approved: bool, by: str | None, comment: str | None, ports: Ports
 ) -> Sent:
     """Approves or rejects what a step waits for. Raises as `signal`."""
-    told = {"comment": comment} if comment is not None else {}
-    asked = _signal(run, step, {"approved": approved, **told}, by)
-    seen = await _look(asked, ports, approval=True)
-    if seen:
-        raise SignalRefusedError(seen)
-    return await command(asked, ports)
+    decision = commanding.decision(
+        run, step, approved=approved, comment=comment, by=by, sight=ports
+    )
+    return await _send(decision, ports)
 
 
-def _signal(run: str, name: str, data: Any, by: str | None) -> Signal:
+async def order(command: Cancel | Pause | Resume, ports: Ports) -> Sent:
+    """Tells a run that has not ended what to do.
+
+    Raises RunUnknownError, RunEndedError, UnreachableError.
+    """
+    return await _send(commanding.order(command, ports), ports)
+
+
+async def _send(asking: Awaitable[Asked], ports: Ports) -> Sent:
+    """Publishes what is asked, unless the look at the run finds that it cannot be done."""
+    event_id = uuid.uuid4().hex
     try:
-        return Signal(run=run, name=name, data=data, by=by)
-    except ValidationError as error:
-        [first, *_] = error.errors()
-        where = ".".join(str(part) for part in first["loc"])
-        raise EventRefusedError(f"{where}: {first['msg']}") from error
-
-
-async def _look(asked: Signal, ports: Ports, *, approval: bool = False) -> str:
-    """Why the run does not take it; empty where it does."""
-    try:
-        seen = await look(asked, None, ports.store, ports.flows)
+        asked = await asking
+        now = ports.clock.now()
+        message, event = message_of(asked, source=SOURCE, event_id=event_id, now=now)
+        [message_id] = await ports.bus.publish("events", [message])
+    except (EventInvalidError, EventTooLargeError) as error:
+        raise EventRefusedError(error.detail) from error
     except Transient as error:
         raise UnreachableError(error.detail) from error
-    if approval and seen.wait is not None and not isinstance(seen.wait, ForApproval):
-        return f"step {asked.name!r} waits for no approval; it waits for a {seen.wait.awaits}"
-    return seen.refused
+    return Sent(event, message_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.records import Failure, RunRecord, RunStatus
-from shared.errors import NotFoundError, SegueError, UsageError
+from shared.errors import SegueError, UsageError
 
 
 class EventRefusedError(UsageError):
@@ -23,14 +23,6 @@ class NotStartedError(UsageError):
 
 class NotConnectedError(UsageError):
     """Use it inside of `async with Segue() as segue:`."""
-
-
-class RunUnknownError(NotFoundError):
-    """Check the id with `segue runs`; records of old runs are deleted."""
-
-
-class SignalRefusedError(SegueError):
-    """Nothing was changed; `segue show RUN` tells what the run waits for."""
 
 
 class EventBuriedError(SegueError):

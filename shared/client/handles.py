@@ -17,7 +17,6 @@ from shared.client.changes import Change
 from shared.client.errors import (
     EventBuriedError,
     NotStartedError,
-    RunUnknownError,
     StillRunningError,
     ending_error,
 )
@@ -26,6 +25,7 @@ from shared.client.pace import Pace, Turns
 from shared.client.routing import Routed, look_at
 from shared.client.sending import Ports, Sent
 from shared.client.starting import plain
+from shared.delivery.commanding import RunUnknownError
 from shared.domain.records import RunRecord, RunStatus, run_path
 from shared.typed.flow import Flow, Stop
 from shared.typed.results import stop_event
@@ -136,7 +136,7 @@ class Run:
         """Tells the run what a step waits for; one that is early is kept.
 
         Waits for a run that was just started to be opened, and returns when the broker has it.
-        Raises SignalRefusedError where the run cannot take it, EventRefusedError,
+        Raises SignalRefusedError where the run cannot take it, RunUnknownError, EventRefusedError,
         UnreachableError.
         """
         await self._is_there()

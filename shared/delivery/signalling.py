@@ -17,7 +17,7 @@ from shared.domain.commands import Signal
 from shared.domain.events import Event
 from shared.domain.flow import Flow
 from shared.domain.records import RunRecord, StepRecord, run_path, step_path
-from shared.domain.signals import SignalRecord, signal_path, unfit
+from shared.domain.signals import SignalRecord, barred, signal_path, unfit
 from shared.domain.step import WaitStep
 from shared.domain.waiting import ForSignal, Wait
 from shared.errors import ClaimBusyError, ClaimLostError, Conflict
@@ -86,7 +86,9 @@ def _refusal(
     name = command.name
     if run.status.is_final:
         return "run-ended", f"run {run.run_id} has {run.status}"
-    wrong = unfit(wait, command.data, command.by)
+    if refused := barred(wait, command.by):
+        return "not-approver", refused
+    wrong = unfit(wait, command.data)
     schema = wait.data_schema if isinstance(wait, ForSignal) else None
     broken = schema_problem(schema, command.data) if schema is not None else None
     if wrong or broken:

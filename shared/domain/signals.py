@@ -41,8 +41,16 @@ class SignalRecord(Record):
         return {**told, "by": self.by, "at": self.at.isoformat()}
 
 
-def unfit(wait: Wait, data: Json, by: str | None) -> str:
-    """Why a wait does not take such a signal; empty where it does, as far as can be told here."""
+def barred(wait: Wait, by: str | None) -> str:
+    """Why they may not end the wait; empty where they may."""
+    if not isinstance(wait, ForApproval) or not wait.approvers or by in wait.approvers:
+        return ""
+    who = "nobody in particular" if by is None else repr(by)
+    return f"{who} may not decide this; {', '.join(wait.approvers)} may"
+
+
+def unfit(wait: Wait, data: Json) -> str:
+    """Why a wait does not take such data; empty where it does, as far as can be told here."""
     if not isinstance(wait, ForApproval):
         return ""
     decision = data.get("approved") if isinstance(data, dict) else None
@@ -51,7 +59,4 @@ def unfit(wait: Wait, data: Json, by: str | None) -> str:
     comment = data.get("comment") if isinstance(data, dict) else None
     if comment is not None and not isinstance(comment, str):
         return "an approval's comment is a text"
-    if wait.approvers and by not in wait.approvers:
-        who = "nobody in particular" if by is None else repr(by)
-        return f"{who} may not decide this; {', '.join(wait.approvers)} may"
     return ""

@@ -17,11 +17,11 @@ from google.pubsub_v1 import PublisherAsyncClient
 from google.pubsub_v1 import types as pubsub
 
 from shared.adapters.firestore_store import FirestoreStore
-from shared.cli.report import report_of
 from shared.client.connection import pointed_at
 from shared.client.local_state import State
 from shared.delivery.crashpoints import Point
 from shared.delivery.deps import Deps
+from shared.delivery.report import report_of
 from shared.domain import ids
 from shared.domain.records import DeadLetterRecord, EventRecord, RunStatus, event_path
 from shared.ports import Query

@@ -14,10 +14,10 @@ import functions.generate.handler
 import functions.route.handler
 import functions.sweep.handler
 import tests.functional.calls  # noqa: F401 - registers the functions that flows call
-from shared.cli.report import Report, report_of
 from shared.delivery import crashpoints
 from shared.delivery.crashpoints import Point
 from shared.delivery.redrive import Redriven, redrive
+from shared.delivery.report import Report, report_of
 from shared.delivery.stage import receive
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import DeadLetterRecord, Record, RunRecord

@@ -1,4 +1,4 @@
-"""One HTTP request in hand, and the log line that begins an event's story.
+"""One HTTP request in hand, and the log line that tells of it: it may begin an event's story.
 
 Decides what is told of a request. Of one that is refused little is, and never much at once: anybody
 may have sent it.

@@ -1,4 +1,4 @@
-"""A run as `segue show --json` gives it: the public shape, put together from the records."""
+"""Runs as `segue show --json` gives them, and the console: put together from the records."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.cli.standing import status_of
 from shared.delivery.deps import Deps
+from shared.delivery.standing import status_of
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
 from shared.domain.instances import Instance, instance_of

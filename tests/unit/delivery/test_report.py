@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.cli.report import report_of, step_report, summary_of
 from shared.delivery.deps import Deps
+from shared.delivery.report import report_of, step_report, summary_of
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import PromptPin
 from shared.domain.records import (
@@ -22,12 +22,26 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
+from shared.domain.stages import Stage
 from shared.domain.version import FlowVersion
 from shared.errors import NotFoundError
 from shared.ports import Create
+from shared.runtime.stage_table import read_stages
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FAILURE = Failure(code="ModelBusy", message="busy", step="zeta")
+
+
+@pytest.fixture
+def version() -> FlowVersion:
+    step = {"action": "log.write", "with": {"message": "m"}}
+    steps = {"zeta": step, "alpha": {**step, "needs": "zeta"}, "never": {**step, "needs": "alpha"}}
+    return FlowVersion.model_validate({"flow": {"flow": "f", "on": {"event": "t"}, "steps": steps}})
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return read_stages().stages["route"]
 
 
 def run_of(version: str, **changes: Any) -> RunRecord:

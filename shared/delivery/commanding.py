@@ -1,0 +1,122 @@
+"""What is asked of a run: looks first, so that whoever asks is told at once what cannot be done.
+
+It becomes an event of the entry topic. `route` obeys it, and looks again: things may stand
+otherwise by then. Decides nothing about what obeying means.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from shared.delivery.signalling import Look, look
+from shared.domain.commands import Cancel, Command, Pause, Resume, Signal
+from shared.domain.envelope import Message
+from shared.domain.events import Event, from_message
+from shared.domain.records import RunRecord, run_path
+from shared.domain.waiting import ForApproval
+from shared.errors import EventInvalidError, NotFoundError, RefusedError
+from shared.ports import Store
+from shared.prompting.versions import FlowVersions
+
+
+class RunUnknownError(NotFoundError):
+    """Check the id with `segue runs`; records of old runs are deleted."""
+
+
+class RunEndedError(RefusedError):
+    """Nothing was changed: a run that has ended stays as it is. Start it again with another id."""
+
+
+class SignalRefusedError(RefusedError):
+    """Nothing was changed; `segue show RUN` tells what the run waits for."""
+
+
+class Sight(Protocol):
+    """What it takes to look at a run; a stage's dependencies have it, and a client's."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def flows(self) -> FlowVersions: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command that its run takes, as far as can be told now."""
+
+    command: Command
+    run: RunRecord
+
+
+async def signal(run: str, name: str, data: Any, *, by: str | None, sight: Sight) -> Asked:
+    """A signal. Raises RunUnknownError, SignalRefusedError, EventInvalidError."""
+    command = _signal(run, name, data, by)
+    return _taken(command, await look(command, None, sight.store, sight.flows))
+
+
+async def decision(
+    run: str, step: str, *, approved: bool, comment: str | None, by: str | None, sight: Sight
+) -> Asked:
+    """The approval or rejection of what a step waits for. Raises as `signal`."""
+    told = {"comment": comment} if comment is not None else {}
+    command = _signal(run, step, {"approved": approved, **told}, by)
+    seen = await look(command, None, sight.store, sight.flows)
+    if seen.wait is not None and not isinstance(seen.wait, ForApproval):
+        what = f"step {step!r} waits for no approval; it waits for a {seen.wait.awaits}"
+        raise SignalRefusedError(what, "no-approval")
+    return _taken(command, seen)
+
+
+async def order(command: Cancel | Pause | Resume, sight: Sight) -> Asked:
+    """What a run that has not ended is told to do. Raises RunUnknownError, RunEndedError."""
+    found = await sight.store.get(run_path(command.run))
+    if found is None:
+        raise RunUnknownError(f"there is no run {command.run!r}")
+    run = RunRecord.of(found.data)
+    if run.status.is_final:
+        raise RunEndedError(f"run {run.run_id} has {run.status} already", "run-ended")
+    return Asked(command, run)
+
+
+def message_of(
+    asked: Asked, *, source: str, event_id: str, now: datetime, traceparent: str | None = None
+) -> tuple[Message, Event]:
+    """The message for the entry topic, in the run's own story, and the event as `route` reads it.
+
+    Raises EventTooLargeError, EventInvalidError.
+    """
+    data = json.dumps(asked.command.model_dump(mode="json", exclude_none=True)).encode()
+    attributes = {
+        "ce-specversion": "1.0",
+        "ce-id": event_id,
+        "ce-type": asked.command.type,
+        "ce-source": source,
+        "correlationid": asked.run.correlation_id,
+        "traceparent": traceparent or asked.run.traceparent,
+        "content-type": "application/json",
+    }
+    event = from_message(attributes, data, message_id=event_id, published_at=now)
+    return Message(data, attributes), event
+
+
+def _signal(run: str, name: str, data: Any, by: str | None) -> Signal:
+    try:
+        return Signal(run=run, name=name, data=data, by=by)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        where = ".".join(str(part) for part in first["loc"])
+        raise EventInvalidError(f"{where}: {first['msg']}") from error
+
+
+def _taken(command: Signal, seen: Look) -> Asked:
+    if seen.run is None:
+        raise RunUnknownError(seen.refused)
+    if seen.refused:
+        raise SignalRefusedError(seen.refused, seen.reason)
+    return Asked(command, RunRecord.of(seen.run.data))

@@ -1,0 +1,84 @@
+"""The stages that people and programs call over HTTP: what they are asked, and how they answer.
+
+Every answer is JSON, a refusal always of one form; one log line tells of each request. Decides
+which error has which status, and nothing about what is asked.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.delivery.arrival import Arrival
+from shared.delivery.deps import Deps
+from shared.domain import ids
+from shared.domain.origin import in_hand
+from shared.errors import EventTooLargeError, NotFoundError, RefusedError, SegueError, Transient
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request; header names in lower case, the path decoded and without its query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A status and a JSON body."""
+
+    status: int
+    body: Any
+
+
+Answer = Callable[[Request, Deps, Arrival], Awaitable[Response]]
+_STATUS: tuple[tuple[type[SegueError], int], ...] = (
+    (EventTooLargeError, 413),
+    (NotFoundError, 404),
+    (RefusedError, 409),
+    (Transient, 503),
+    (SegueError, 400),
+)
+
+
+async def serve(
+    request: Request, deps: Deps, answer: Answer, *, request_trace: str | None = None
+) -> Response:
+    """What `answer` gives, or what is wrong: 400, 404, 409, 413, 500 or 503.
+
+    One log line tells of each request, whatever becomes of it.
+    """
+    span_id = ids.span_id(deps.new_token(), deps.new_token())
+    started, stage = deps.clock.now(), deps.stage.name
+    arrival = Arrival(stage, span_id, request.path, started, request_trace)
+    with in_hand(arrival.origin):
+        response = await _answered(request, deps, answer, arrival)
+        deps.telemetry.report(arrival.report(response.status, response.body, deps))
+    return response
+
+
+async def _answered(request: Request, deps: Deps, answer: Answer, arrival: Arrival) -> Response:
+    try:
+        return await answer(request, deps, arrival)
+    except SegueError as error:
+        return refusal(error)
+    except Exception:  # noqa: BLE001 - a defect: the log line has the stack, the sender has none
+        arrival.stack_trace = traceback.format_exc()
+        return problem(500, "Internal", "the request failed here; send it again")
+
+
+def refusal(error: SegueError) -> Response:
+    """What was wrong, with its remedy."""
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    return problem(status, error.code, str(error))
+
+
+def problem(status: int, code: str, message: str) -> Response:
+    """The form of every refusal. `code` is for machines."""
+    return Response(status, {"error": {"code": code, "message": message}})
