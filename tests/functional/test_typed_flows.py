@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from shared.delivery.crashpoints import Point
+from shared.domain.envelope import ModelRequest
 from shared.domain.version import FlowVersion
 from shared.testing.memory import ScriptedModel
 from shared.typed import Event, Flow, Retry, StartEvent, StopEvent, step
 from tests.functional import typed_flows
-from tests.functional.system import SAY, System, shipped
+from tests.functional.system import SAY, System, prompt, shipped
 from tests.functional.typed_flows import CALLED, Choosing, Sorting, typed
 
 TEXTS = {"texts": ["a", "bb", "cccccc", "dddd"]}
@@ -145,6 +146,82 @@ async def test_a_method_that_fails_for_good_fails_its_run():
     report = await ran(typed(Choosing), {"n": 1})
     assert (report["error"]["code"], report["error"]["step"]) == ("ActionFailed", "choose")
     assert "Choosing" not in json.dumps(report["outputs"])
+
+
+LINES = prompt(
+    "lines",
+    "{{ topic }}",
+    output={
+        "type": "array",
+        "items": {"type": "object", "required": ["text"], "properties": {"text": {}}},
+    },
+)
+
+
+class Asked(StartEvent):
+    topic: str
+    short: bool = False
+
+
+class Short(Event):
+    text: str
+
+
+class Full(Event):
+    topic: str
+
+
+class Titled(Event):
+    text: str
+
+
+def echoing_text(request: ModelRequest) -> str:
+    return f"{request.messages[0][1]}!"
+
+
+class Poem(Flow[Asked, Best]):
+    """A model gives a list, and stands beside a method that gives another event."""
+
+    name, on = "poem", "poem.asked"
+
+    @step
+    async def decide(self, asked: Asked) -> Short | Full:
+        return Short(text="short") if asked.short else Full(topic=asked.topic)
+
+    @step(prompt="lines")
+    async def write(self, full: Full) -> list[Angle]:
+        """Asks for lines."""
+
+    @step(prompt="say")
+    async def polish(self, line: Angle) -> Drafted:
+        """Asks for each line."""
+
+    @step(prompt="say", arguments={"text": "{{ decide.topic }}"})
+    async def title(self, full: Full) -> Titled:
+        """Asks for a title."""
+
+    @step
+    async def bind(self, found: Short | Titled, lines: list[Drafted]) -> Best:
+        return Best(text=f"{type(found).__name__} {found.text}: {[line.text for line in lines]}")
+
+    @step
+    async def give_up(self, brief: Short) -> None:
+        CALLED["give up"] += 1
+
+
+async def test_a_models_list_fans_out_and_its_answer_stands_beside_an_event():
+    model = ScriptedModel(
+        {"lines": [[{"text": "roses"}, {"text": "violets"}]], "say": echoing_text}
+    )
+    report = await ran(typed(Poem, LINES, SAY), {"topic": "love"}, model=model)
+    assert report["outputs"] == {"text": "Titled love!: ['roses!', 'violets!']"}
+
+
+async def test_a_branch_that_is_not_taken_takes_what_needs_it_along():
+    report = await ran(typed(Poem, LINES, SAY), {"topic": "love", "short": True})
+    assert report["outputs"] == {"text": None}
+    assert report["steps"]["bind"]["status"] == "skipped"
+    assert CALLED["give up"] == 1
 
 
 @pytest.mark.parametrize("point", ["claimed", "worked", "committed", "emitted"])
