@@ -8,6 +8,7 @@ import typer
 
 from shared.cli import (
     commands_check,
+    commands_compile,
     commands_flows,
     commands_graph,
     commands_letters,
@@ -16,7 +17,6 @@ from shared.cli import (
     commands_simulate,
     commands_trace,
     commands_waits,
-    typed_flows,
 )
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
@@ -36,7 +36,7 @@ commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
 commands_check.add_to(commands_flows.flows)
-typed_flows.add_to(commands_flows.flows)
+commands_compile.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)
 commands_simulate.add_to(app)
 

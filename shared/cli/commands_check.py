@@ -10,10 +10,10 @@ import typer
 from rich.table import Table
 
 from shared.calls import registered_names
+from shared.cli.commands_compile import checked_library
 from shared.cli.in_flight import LOOKED_AT, InFlight, Reasons, Standing, in_flight
 from shared.cli.options import AsJson
 from shared.cli.output import complain, counted, out, print_json, safe, say
-from shared.cli.typed_flows import checked_library
 from shared.cli.world import connect
 from shared.errors import SegueError, UsageError
 from shared.prompting.library import Library

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from shared.cli import typed_flows
+from shared.cli import commands_compile
 from shared.cli.app import app
 from shared.prompting.source import Problem
 from shared.runtime.settings import ROOT, settings
@@ -54,7 +54,7 @@ def test_a_class_that_makes_no_sense_is_named_with_its_line(
     def library() -> None:
         raise FlowInvalidError("JokeFlow", [Problem("functions/act/flows/joke.py", 7, "it loops")])
 
-    monkeypatch.setattr(typed_flows, "library", library)
+    monkeypatch.setattr(commands_compile, "library", library)
     checked = segue("flows", "check", "--no-in-flight")
     assert checked.exit_code == 1
     assert "functions/act/flows/joke.py:7: it loops" in checked.stderr
