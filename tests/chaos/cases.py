@@ -307,6 +307,44 @@ DOOMED_CHILD = _case(
     doomed=frozenset({"bad"}),
     mend=_mend,
 )
+_CROWD = """
+    tell:
+      foreach: {in: "range(3)"}
+      action: event.publish
+      with: {type: crowd.came, data: {key: "{{ event.data.text }}", n: "{{ item }}"}}
+    """
+ORDERED = _case(
+    "ordered",
+    _CROWD,
+    "told: '{{ tell | length }}'",
+    flow(
+        """
+        a: {call: test.echo, with: {value: "{{ event.data.n }}"}}
+        b: {needs: a, prompt: say, with: {text: "{{ a }}"}}
+        """,
+        name="one-by-one",
+        more="on: {event: crowd.came}\norder_by: event.data.key\noutputs: {b: '{{ b.text }}'}",
+    ),
+)
+LIMITED = _case(
+    "limited",
+    _CROWD,
+    "told: '{{ tell | length }}'",
+    flow(
+        """
+        off: {when: event.data.n == 1, call: test.echo}
+        a: {foreach: "[1, event.data.n]", call: test.echo, with: {value: "{{ item }}"}}
+        b: {needs: [off, a], prompt: say, with: {text: "{{ a }}"}}
+        """,
+        name="two-at-once",
+        more="""
+        on: {event: crowd.came}
+        concurrency: {limit: 2, key: event.data.key}
+        rate: {limit: 2, per: 30s}
+        outputs: {b: '{{ b.text }}'}
+        """,
+    ),
+)
 JOKE = Case.revised(
     "joke",
     shipped(),
@@ -340,4 +378,6 @@ CASES = (
     WAITS,
     FAMILY,
     DOOMED_CHILD,
+    ORDERED,
+    LIMITED,
 )

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shared.delivery import closing, due, items, progress, settling, tries, waits, waking
+from shared.delivery import (
+    admission,
+    closing,
+    due,
+    items,
+    progress,
+    settling,
+    tries,
+    turns,
+    waits,
+    waking,
+)
 from shared.domain import chain
 from shared.domain.chain import Arrivals, StepStatus
+from shared.domain.control import Turn
 from shared.domain.flow import Flow
+from shared.domain.lanes import control_path
 from shared.domain.mapped import Mapped
 from shared.domain.step import Step
 from shared.ports import Increment, Put, Update
@@ -209,6 +223,39 @@ def what_follows_from_a_wait_is_left_to_whoever_ends_it(patch: Patch) -> None:
     patch.setattr(waking.Waking, "_result", result)
 
 
+def the_keys_of_runs_are_not_fenced(patch: Patch) -> None:
+    def fences(self: Any) -> list[Any]:
+        return [Put(control_path(name), record.document()) for name, record in self._stands.items()]
+
+    patch.setattr(admission.Gate, "_fences", fences)
+
+
+def whoever_comes_is_let_in_while_others_wait(patch: Patch) -> None:
+    original = admission.present
+    patch.setattr(admission, "present", lambda key, *_: original(key, Turn.BEGUN))
+
+
+def the_last_to_come_is_the_first_to_begin(patch: Patch) -> None:
+    original = turns._head
+
+    async def head(found: Any, lane: Any, deps: Any) -> Any:
+        one = await original(found, lane, deps)
+        return one if one is None or one.next is None else replace(one, run=one.next, next=one.run)
+
+    patch.setattr(turns, "_head", head)
+
+
+def what_has_begun_is_not_made_sure_of(patch: Patch) -> None:
+    async def nothing(_deps: Any) -> None:
+        return
+
+    patch.setattr(turns, "_make_sure", nothing)
+
+
+def nobody_looks_at_keys_when_it_is_time(patch: Patch) -> None:
+    patch.setattr(turns, "KEYS_A_TICK", 0)
+
+
 # By the case that has it.
 MUTATIONS = {
     a_join_of_some_is_decided_by_its_last_branch_alone: "race",
@@ -234,6 +281,11 @@ MUTATIONS = {
     an_early_signal_is_forgotten: "waits",
     a_wait_ends_as_often_as_something_comes: "waits",
     what_follows_from_a_wait_is_left_to_whoever_ends_it: "waits",
+    the_keys_of_runs_are_not_fenced: "ordered",
+    whoever_comes_is_let_in_while_others_wait: "ordered",
+    the_last_to_come_is_the_first_to_begin: "ordered",
+    what_has_begun_is_not_made_sure_of: "limited",
+    nobody_looks_at_keys_when_it_is_time: "limited",
 }
 
 

@@ -47,6 +47,12 @@ FLOWS = {
     "  first: {prompt: test/echo}\n"
     "  second: {needs: first, prompt: test/last}\n"
     'outputs: {text: "{{ second.text }}"}\n',
+    "turns": "flow: turns\non: {event: test.turns}\norder_by: event.data.key\nsteps:\n"
+    "  first: {prompt: test/echo}\n"
+    "  second: {needs: first, prompt: test/last}\n",
+    "bunch": "flow: bunch\non: {batch: {event: test.bunch, size: 3, wait: 2s, adaptive: true}}\n"
+    "steps:\n  note: {action: log.write, with: {message: bunch}}\n"
+    "outputs: {ids: \"{{ event.data.events | map(attribute='id') | list }}\"}\n",
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",

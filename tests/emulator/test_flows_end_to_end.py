@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from pathlib import Path
@@ -86,6 +87,31 @@ async def test_a_50_way_join_fires_once(system: Harness) -> None:
     log = Path(system.state.log).read_text("utf-8").splitlines()
     joined = [line for line in log if '"message": "joined"' in line and run["run_id"] in line]
     assert len(joined) == 1
+
+
+async def test_runs_of_one_key_take_turns_and_events_start_a_run_together(system: Harness) -> None:
+    turns, bunch = ([f"{name}-{n}" for n in range(4)] for name in ("turn", "bunch"))
+    for event_id in bunch:
+        await system.publish("test.bunch", {}, event_id=event_id)
+    same = {"key": "same"}
+    await asyncio.gather(*(system.publish("test.turns", same, event_id=one) for one in turns))
+    runs = [await system.only_run(event_id) for event_id in turns]
+
+    assert {run["status"] for run in runs} == {"succeeded"}
+    stored = [await system.store.get(f"runs/{run['run_id']}") for run in runs]
+    tickets = {one.name: one.data["ticket"] for one in stored if one is not None}
+    runs.sort(key=lambda run: tickets[run["run_id"]])
+    for before, after in itertools.pairwise(runs):
+        assert before["finished_at"] <= after["steps"]["first"]["started_at"]
+
+    async def together() -> list[list[str]] | None:
+        await system.publish_raw("sweep", b"{}", {})
+        found = await system.store.find(Query("runs", (("flow", "==", "bunch"),)))
+        ids = [json.loads(one.data["outputs"])["ids"] for one in found if one.data["finished_at"]]
+        return ids if sum(map(len, ids)) == len(bunch) else None
+
+    batches = await system.eventually(together, "all events in batches")
+    assert sorted(one for batch in batches for one in batch) == bunch
 
 
 async def test_http_events_in_both_modes_start_runs_and_repeat_their_ids(system: Harness) -> None:

@@ -16,6 +16,8 @@ GUARANTEES: Mapping[str, str] = {
     "dead-letters": "what cannot be processed is kept with its reason and bytes, and nothing else",
     "map": "a mapped step runs for each item of its list and collects their outputs in order",
     "children": "a child is its step's, opened once, and its step ends as it has",
+    "order": "of a key no more runs are under way than its flow says, and they begin in order",
+    "batch": "an event that is collected is in exactly one batch",
     "terminal-run": "a run that has ended never changes, unless a failed one is redriven",
     "pinned": "a run stays on the flow version and the prompts it began with",
     "same-ending": "a run ends as it does where nothing goes wrong",

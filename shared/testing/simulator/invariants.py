@@ -1,7 +1,7 @@
 """What must never happen, looked for at every commit, publish, model call and acknowledgement.
 
 Each check has the name that it is reported by, one of `guarantees`. What can only be told when all
-is quiet is in `endings`. Order keys and budgets have no check here.
+is quiet is in `endings`. Budgets have no check here.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from shared.testing.simulator.graph_law import (
 from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.instance import CURRENT, Work
 from shared.testing.simulator.letter_law import changed_letter, is_kept
+from shared.testing.simulator.order_law import Lines
 from shared.testing.simulator.stop_law import begins, obeyed, resumed
 
 _STEP_DEPTH = 3  # slashes in the path of a step's record
@@ -63,6 +64,9 @@ class Watch:
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
     unwanted: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.lines = Lines(self.documents)
 
     def note(self, invariant: str, what: str) -> None:
         """Something that must not happen has happened."""
@@ -160,8 +164,8 @@ class Watch:
 
     @property
     def is_something_due(self) -> bool:
-        """Whether a step is to be tried again later, or the end of a run is still to be heard."""
-        return self._is_end_unheard or any(
+        """Whether a step or a run waits for its time, or the end of a run is still to be heard."""
+        return self._is_run_due or any(
             step.get("due") is not None
             and (step["status"] in _FINAL or (step["status"] in _PUT_OFF and self._goes_on(path)))
             for path, step in self.documents.items()
@@ -180,9 +184,13 @@ class Watch:
         )
 
     @property
-    def _is_end_unheard(self) -> bool:
+    def _is_run_due(self) -> bool:
         runs = (run for path, run in self.documents.items() if path.startswith("runs/"))
-        return any(run.get("unheard") and run["status"] in _FINAL for run in runs)
+        return any(
+            run.get("unheard") if run["status"] in _FINAL else run.get("due") is not None
+            for run in runs
+            if "status" in run
+        )
 
     def _goes_on(self, path: str) -> bool:
         run = self.documents.get(run_path(path.split("/")[1]))
@@ -232,6 +240,8 @@ def _run(watch: Watch, change: Change) -> Found:
         return
     run_id = change.path.split("/")[1]
     resumed(watch, run_id, after)
+    for broken in watch.lines.changed(watch.version_of(run_id), run_id, before, after):
+        yield "order", broken
     if after["status"] in _FINAL and (before is None or before["status"] not in _FINAL):
         watch.happened["run_ended", run_id] += 1
     if before is None:
@@ -260,7 +270,8 @@ def _origin(run: Fields) -> tuple[Any, Any]:
 
 def _reopened(before: Fields, after: Fields) -> bool:
     redriven = after["redrives"] == before["redrives"] + 1
-    return bool(before["status"] == "failed" and after["status"] == "running" and redriven)
+    goes_on = after["status"] in {"running", "waiting"}
+    return bool(before["status"] == "failed" and goes_on and redriven)
 
 
 def _was_heard(before: Fields, after: Fields) -> bool:

@@ -209,7 +209,8 @@ def _require_ended(scene: Scene, *, doomed: bool) -> None:
             scene.watch.note("dead-letters", f"{letter['letter_id']} is open, its run redriven")
     for run_id, run in records(documents, "runs"):
         status = run["status"]
-        if status == "running" or (doomed and status not in {"failed", "cancelled"}):
+        stays = status in {"running", "waiting"}
+        if stays or (doomed and status not in {"failed", "cancelled"}):
             scene.watch.note("settles", f"{run_id} is {status} when all is quiet")
         error = run["error"]
         if status == "failed" and error["code"] != _TIMEOUT and run_id not in told:
