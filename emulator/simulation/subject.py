@@ -14,7 +14,7 @@ from typing import Any
 from emulator.sample_run import SAMPLE
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
-from shared.domain.flow import CallTrigger, Flow, ScheduleTrigger
+from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.schedules import DUE, Schedule
 from shared.errors import UsageError
 from shared.prompting.library import Library
@@ -132,7 +132,8 @@ def _of_flow(flow: Flow, asked: Asked, data: bytes | None) -> Subject:
         return _of_schedule(flow.flow, flow.on.schedule, asked, data)
     if isinstance(flow.on, CallTrigger):
         raise NoSampleError(f"flow {flow.flow!r} is started by name; simulate a flow that calls it")
-    event = asked.event or flow.on.event
+    of_flow = flow.on.batch.event if isinstance(flow.on, BatchTrigger) else flow.on.event
+    event = asked.event or of_flow
     if any(character in event for character in "*?["):
         raise NoSampleError(f"flow {flow.flow!r} takes events {event!r}: name one with --event")
     payload = json.loads(data) if data is not None else sample_of(flow)

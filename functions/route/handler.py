@@ -5,10 +5,12 @@ Knows nothing of how runs are stored or steps are sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from shared.delivery.admission import keys_of
 from shared.delivery.awaiting import bring
+from shared.delivery.collecting import Collecting, collect, collecting
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
@@ -56,25 +58,32 @@ async def handle(received: Received, deps: Deps) -> Handled:
         return await obey(command, event, received, deps)
     _warn_of_problems(deps)
     reach("decoded")
-    found = list(_openings(deps, event, delivery.message.attributes.get(ONLY_FLOW)))
+    chosen = delivery.message.attributes.get(ONLY_FLOW)
+    batches, refused = _batches(deps, event, chosen)
+    found = [*_openings(deps, event, chosen), *refused]
     openings = await in_time(found, received, deps)
     opener = Opener(deps, received, event)
     await opener.open_all(openings)
     for key in opener.waiting:  # somebody may have made room after that was decided
         await advance(key, deps)
-    for opening in openings:
-        if opening.refusal is not None:
-            await _bury(deps, delivery.message, opening, opening.refusal)
+    for each in batches:
+        await collect(each, deps)
+    await _bury_refused(openings, delivery.message, deps)
     met = await bring(event, deps)
     if event.type == START:
         await see_to_parent(event, delivery.message, openings, deps)
-    runs = [opening.run_id for opening in openings]
-    received.describe({}, runs=runs, **({"waits": met} if met else {}))
-    if len(runs) == 1:
+    _describe(openings, received, **({"waits": met} if met else {}))
+    if batches:
+        return Handled("collected")
+    return Handled("routed" if openings or met else "no-flow")
+
+
+def _describe(openings: Sequence[Opening], received: Received, **details: Any) -> None:
+    received.describe({}, runs=[opening.run_id for opening in openings], **details)
+    if len(openings) == 1:
         [opened] = openings
         about = {"flow": opened.version.flow.flow, "flow_version": opened.version.version}
         received.describe({"run_id": opened.run_id, **about})
-    return Handled("routed" if runs or met else "no-flow")
 
 
 def _identity(delivery: Delivery) -> str:
@@ -94,6 +103,22 @@ def _openings(deps: Deps, event: Event, only: str | None) -> Iterator[Opening]:
             yield Opening(version, event, refusal=error)
 
 
+def _batches(deps: Deps, event: Event, only: str | None) -> tuple[list[Collecting], list[Opening]]:
+    """What the event is collected for; where that fails, a run is refused like any other."""
+    found, refused = [], []
+    for name, version in deps.flows.current().items():
+        batch = version.flow.collects(event.type) if only in {None, name} else None
+        if batch is None:
+            continue
+        condition = version.flow.on.where
+        try:
+            if condition is None or holds(condition, {"event": event.variables()}):
+                found.append(collecting(name, batch, event))
+        except (ExpressionError, InputInvalidError) as error:
+            refused.append(Opening(version, event, refusal=error))
+    return found, refused
+
+
 def _is_started(version: FlowVersion, event: Event) -> bool:
     """Whoever starts a flow by its name has chosen already: its condition is not asked."""
     condition = version.flow.on.where if event.type != START else None
@@ -105,6 +130,12 @@ def _is_started(version: FlowVersion, event: Event) -> bool:
         raise InputInvalidError(f"flow {version.flow.flow!r}: event.data {broken}")
     keys_of(version.flow, {"event": event.variables()})
     return True
+
+
+async def _bury_refused(openings: Sequence[Opening], message: Message, deps: Deps) -> None:
+    for opening in openings:
+        if opening.refusal is not None:
+            await _bury(deps, message, opening, opening.refusal)
 
 
 async def _bury(deps: Deps, message: Message, opening: Opening, refusal: SegueError) -> None:

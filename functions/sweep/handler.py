@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from shared.delivery.aftermath import announce, announce_unheard
+from shared.delivery.collecting import publish_due
 from shared.delivery.deps import Deps
 from shared.delivery.due import take_up_due
 from shared.delivery.ending import end_of_run
@@ -23,7 +24,7 @@ from shared.ports import Delete, Document, Query
 TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
 _AT_ONCE = 400  # documents of one run, read and deleted together
-EXPIRING = ("runs", "events", "control", "dead_letters", "blobs")
+EXPIRING = ("runs", "events", "control", "collected", "dead_letters", "blobs")
 _INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress")}
 
 
@@ -33,6 +34,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     due = await take_up_due(deps)
     unheard = await announce_unheard(deps)
     begun = await take_turns(deps)
+    batches = await publish_due(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -42,7 +44,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
             except ObjectsUnavailableError as error:  # the next one may lie in another bucket
                 unreachable = error
     ended = [run.name for run in timed_out]
-    about = {"due": due, "begun": begun, "unheard": unheard, "expired": expired}
+    about = {"due": due, "begun": begun, "batches": batches, "unheard": unheard, "expired": expired}
     received.describe({}, timed_out=ended, **about)
     if unreachable is not None:
         raise unreachable

@@ -15,7 +15,7 @@ from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, out, print_json, safe, say
 from shared.cli.world import library
 from shared.client.sending import Draft
-from shared.domain.flow import EventTrigger, Flow, ScheduleTrigger
+from shared.domain.flow import BatchTrigger, EventTrigger, Flow, ScheduleTrigger
 from shared.domain.schedules import DUE, SOURCE, tick
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import NotFoundError, UsageError
@@ -151,6 +151,8 @@ def _started_by(flow: Flow) -> str:
             return event
         case ScheduleTrigger(schedule=schedule):
             return f"{schedule.cron}, next {_next_due(flow):%Y-%m-%d %H:%M %Z}"
+        case BatchTrigger(batch=batch):
+            return f"{batch.size} of {batch.event}"
         case _:
             return "its name"
 

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.domain.batches import Batch
 from shared.domain.control import Concurrency, Debounce, Rate
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
@@ -72,6 +73,13 @@ class ScheduleTrigger(Trigger):
     schedule: Schedule
 
 
+class BatchTrigger(Trigger):
+    """Events start a run together."""
+
+    kind: ClassVar[str] = "batch"
+    batch: Batch
+
+
 CALL = "call"
 
 
@@ -90,7 +98,7 @@ class CallTrigger(Trigger):
         return CALL
 
 
-TRIGGERS = ("event", "schedule")
+TRIGGERS = ("event", "schedule", "batch")
 
 
 def _trigger_kind(value: Any) -> str | None:
@@ -102,12 +110,13 @@ def _trigger_kind(value: Any) -> str | None:
 AnyTrigger = Annotated[
     Annotated[EventTrigger, Tag("event")]
     | Annotated[ScheduleTrigger, Tag("schedule")]
+    | Annotated[BatchTrigger, Tag("batch")]
     | Annotated[CallTrigger, Tag(CALL), WithJsonSchema({"type": "string", "const": CALL})],
     Discriminator(
         _trigger_kind,
         custom_error_type="trigger_kind",
-        custom_error_message="a flow is started by exactly one of: event, schedule; or by its name"
-        " alone: `on: call`",
+        custom_error_message="a flow is started by exactly one of: event, schedule, batch; or by"
+        " its name alone: `on: call`",
     ),
 ]
 
@@ -158,6 +167,12 @@ class Flow(Declared):
                 return fnmatchcase(event_type, self.on.event)
             case _:
                 return False
+
+    def collects(self, event_type: str) -> Batch | None:
+        """How such an event is collected with others, where it is."""
+        if isinstance(self.on, BatchTrigger) and fnmatchcase(event_type, self.on.batch.event):
+            return self.on.batch
+        return None
 
     @property
     def lane(self) -> Concurrency | None:

@@ -23,7 +23,8 @@ class ControlRecord(Record):
     `limit`, `over` and `in_order` are what the flow said last. `next_arrival` is the theoretical
     arrival time of its rate. `pending` is the run that is put off until nothing more comes before
     `quiet_at`; `since` the beginning of that. While somebody waits, there is a `look_at`: then
-    sweep looks whether one can begin.
+    sweep looks whether one can begin. `batch_size` is how many events its next batch has, where
+    that follows the load.
     """
 
     flow: str
@@ -37,6 +38,7 @@ class ControlRecord(Record):
     since: datetime | None = None
     quiet_at: datetime | None = None
     look_at: datetime | None = None
+    batch_size: int | None = None
     expire_at: datetime
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.domain.batches import Batch
 from shared.domain.expressions import GLOBALS, names
-from shared.domain.flow import Flow
+from shared.domain.flow import BatchTrigger, Flow
 from shared.errors import ExpressionError
 from shared.prompting.source import Location, Problem, Source
 
@@ -29,6 +30,8 @@ def control_problems(source: Source, flow: Flow) -> Iterator[Problem]:
 
 def key_expressions(flow: Flow) -> Iterator[tuple[Location, str]]:
     """Where there is an expression for a key, and which."""
+    if isinstance(flow.on, BatchTrigger) and flow.on.batch.key is not None:
+        yield ("on", "batch", "key"), flow.on.batch.key
     if flow.order_by is not None:
         yield ("order_by",), flow.order_by
     for name, control in (
@@ -44,6 +47,8 @@ def _together(flow: Flow) -> Iterator[tuple[Location, str]]:
     if flow.order_by is not None and flow.concurrency is not None:
         told = "`order_by` lets one run of a key be under way, so there is no other limit"
         yield ("concurrency",), f"{told}; keep one of the two"
+    if isinstance(flow.on, BatchTrigger):
+        yield from _of_batch(flow, flow.on.batch)
     if flow.debounce is None:
         return
     if flow.rate is not None:
@@ -51,6 +56,19 @@ def _together(flow: Flow) -> Iterator[tuple[Location, str]]:
     if flow.concurrency is not None and flow.concurrency.over != "wait":
         told = f"with `debounce` a run waits anyway, and cannot {flow.concurrency.over}"
         yield ("concurrency", "over"), f"{told}; write `over: wait`"
+
+
+def _of_batch(flow: Flow, batch: Batch) -> Iterator[tuple[Location, str]]:
+    if flow.debounce is not None:
+        told = "`debounce` would throw away all batches but the last, and their events with them"
+        yield ("debounce",), f"{told}; raise the batch's `wait` instead"
+    if flow.concurrency is not None and flow.concurrency.over != "wait":
+        told = f"a batch must not {flow.concurrency.over}: its events would be lost"
+        yield ("concurrency", "over"), f"{told}; write `over: wait`"
+    if batch.max is not None and not batch.adaptive:
+        yield ("on", "batch", "max"), "only an adaptive batch has a `max`; add `adaptive: true`"
+    if batch.max is not None and batch.max < batch.size:
+        yield ("on", "batch", "max"), f"`max` is smaller than `size` ({batch.size})"
 
 
 def _key_problem(expression: str) -> str | None:

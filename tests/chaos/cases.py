@@ -345,6 +345,22 @@ LIMITED = _case(
         """,
     ),
 )
+BATCHED = _case(
+    "batched",
+    _CROWD,
+    "told: '{{ tell | length }}'",
+    flow(
+        """
+        a: {foreach: event.data.events, call: test.echo, with: {value: "{{ item.data.n }}"}}
+        b: {needs: a, prompt: say, with: {text: "{{ a }}"}}
+        """,
+        name="together",
+        more="""
+        on: {batch: {event: crowd.came, size: 2, wait: 40s, key: event.data.key, adaptive: true}}
+        outputs: {b: '{{ b.text }}'}
+        """,
+    ),
+)
 JOKE = Case.revised(
     "joke",
     shipped(),
@@ -380,4 +396,5 @@ CASES = (
     DOOMED_CHILD,
     ORDERED,
     LIMITED,
+    BATCHED,
 )

@@ -11,6 +11,7 @@ import pytest
 from shared.delivery import (
     admission,
     closing,
+    collecting,
     due,
     items,
     progress,
@@ -245,15 +246,23 @@ def the_last_to_come_is_the_first_to_begin(patch: Patch) -> None:
     patch.setattr(turns, "_head", head)
 
 
-def what_has_begun_is_not_made_sure_of(patch: Patch) -> None:
-    async def nothing(_deps: Any) -> None:
-        return
+def who_is_in_a_batch_is_not_fenced(patch: Patch) -> None:
+    original = collecting._closing
 
-    patch.setattr(turns, "_make_sure", nothing)
+    def closing(found: Any, batch: str, now: Any) -> Any:
+        return [Increment(one.path, {}, one.data) for one in original(found, batch, now)]
+
+    patch.setattr(collecting, "_closing", closing)
 
 
-def nobody_looks_at_keys_when_it_is_time(patch: Patch) -> None:
-    patch.setattr(turns, "KEYS_A_TICK", 0)
+def a_batch_is_not_made_sure_of(patch: Patch) -> None:
+    original = collecting._closing
+
+    def closing(found: Any, batch: str, now: Any) -> Any:
+        first, *others = original(found, batch, now)
+        return [replace(first, data={**first.data, "due": None}), *others]
+
+    patch.setattr(collecting, "_closing", closing)
 
 
 # By the case that has it.
@@ -284,8 +293,8 @@ MUTATIONS = {
     the_keys_of_runs_are_not_fenced: "ordered",
     whoever_comes_is_let_in_while_others_wait: "ordered",
     the_last_to_come_is_the_first_to_begin: "ordered",
-    what_has_begun_is_not_made_sure_of: "limited",
-    nobody_looks_at_keys_when_it_is_time: "limited",
+    who_is_in_a_batch_is_not_fenced: "batched",
+    a_batch_is_not_made_sure_of: "batched",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
-from shared.domain.flow import CallTrigger, Flow, ScheduleTrigger
+from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import Step, WaitStep
 from shared.domain.version import FlowVersion
 
@@ -35,11 +35,14 @@ def _trigger(flow: Flow) -> Node:
     kind = on.kind
     if isinstance(on, ScheduleTrigger):
         title = f"{on.schedule.cron}, {on.schedule.time_zone}"
+    elif isinstance(on, BatchTrigger):
+        title = on.batch.event
     elif isinstance(on, CallTrigger):
         kind, title = "name", flow.flow
     else:
         title = _plainly(getattr(on, kind))
-    notes = (*_notes(on, {kind}), *_notes(flow, _OF_THE_FLOW))
+    batch = [Note(kind, _control(on.batch, {"event"}))] if isinstance(on, BatchTrigger) else []
+    notes = (*batch, *_notes(on, {kind}), *_notes(flow, _OF_THE_FLOW))
     return Node(START, kind, title, notes=notes)
 
 
@@ -109,13 +112,14 @@ def _on_error(value: Any) -> str | None:
     return value if isinstance(value, str) else None  # where it goes to is a link
 
 
-def _control(value: Any) -> str:
+def _control(value: Any, but: frozenset[str] | set[str] = frozenset()) -> str:
     """Limits of a flow, with their times as people write them."""
-    times = {"per", "for", "at_most"}
+    times = {"per", "for", "at_most", "wait"}
     fields = value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return ", ".join(
         f"{name} {_seconds(part) if name in times else _plainly(part)}"
         for name, part in fields.items()
+        if name not in but
     )
 
 

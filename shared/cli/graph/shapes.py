@@ -83,6 +83,7 @@ _OUTLINES: dict[str, Callable[[Box], str]] = {
     "event": _capsule,
     "schedule": _capsule,
     "name": _capsule,
+    "batch": _capsule,
     "end": _capsule,
     "prompt": _rounded,
     "agent": _rounded,

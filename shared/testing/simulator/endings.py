@@ -17,6 +17,7 @@ from shared.testing.simulator.engine import Fields
 from shared.testing.simulator.graph_law import broken_maps, broken_steps
 from shared.testing.simulator.instance import Work
 from shared.testing.simulator.invariants import Watch
+from shared.testing.simulator.order_law import broken_batches, collecting_flows
 
 Ending = Mapping[str, Any]
 LOST_RACE = frozenset({"ClaimLost", "ClaimBusy"})
@@ -77,6 +78,7 @@ def check_endings(watch: Watch, works: Iterable[Work], expected: Expected) -> No
         _graphs,
         _joins,
         _letters,
+        _batches,
     )
     for check in checks:
         for invariant, what in check(watch, expected):
@@ -106,7 +108,10 @@ def _runs(watch: Watch, expected: Expected) -> Iterator[tuple[str, str]]:
         for ending in found.values()
         if ending["run"] in watch.unwanted and _is_cancelled(ending)
     }
+    by_chance = tuple(f"{name}-" for name in collecting_flows(watch.versions))
     for place in sorted(found.keys() | wanted.keys()):
+        if place.startswith(by_chance):
+            continue
         have, want = found.get(place), wanted.get(place)
         story = (have or want or {})["correlation"]
         if story in cancelled and (have is None or _is_cancelled(have)):
@@ -193,6 +198,11 @@ def _difference(run_id: str, found: Ending | None, wanted: Ending | None) -> str
         if have != want:
             return f"{run_id}: step {step} {have!r}, undisturbed {want!r}"
     return f"{run_id}: {found!r}, undisturbed {wanted!r}"
+
+
+def _batches(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
+    for told in broken_batches(watch.versions, watch.documents):
+        yield "batch", told
 
 
 def _joins(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:

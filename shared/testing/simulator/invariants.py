@@ -165,7 +165,11 @@ class Watch:
     @property
     def is_something_due(self) -> bool:
         """Whether a step or a run waits for its time, or the end of a run is still to be heard."""
-        return self._is_run_due or any(
+        return self._is_run_due or self._is_batch_due or self._is_step_due
+
+    @property
+    def _is_step_due(self) -> bool:
+        return any(
             step.get("due") is not None
             and (step["status"] in _FINAL or (step["status"] in _PUT_OFF and self._goes_on(path)))
             for path, step in self.documents.items()
@@ -190,6 +194,13 @@ class Watch:
             run.get("unheard") if run["status"] in _FINAL else run.get("due") is not None
             for run in runs
             if "status" in run
+        )
+
+    @property
+    def _is_batch_due(self) -> bool:
+        return any(
+            path.startswith("collected/") and fields["due"] is not None
+            for path, fields in self.documents.items()
         )
 
     def _goes_on(self, path: str) -> bool:

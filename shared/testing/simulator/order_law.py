@@ -1,17 +1,20 @@
-"""What must hold of runs that share a key: how many are under way, and in what order they begin.
+"""What must hold of runs that share a key: how many are under way, and in what order they begin;
+and of events that come together: each is in exactly one batch.
 
-Keys are worked out anew from events and flows: what the pipeline stores of them is not trusted.
+Both are worked out anew from events and flows: what the pipeline stores of keys is not trusted.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from shared.domain.collected import SOURCE
 from shared.domain.events import Event
 from shared.domain.expressions import evaluate
-from shared.domain.flow import Flow
+from shared.domain.flow import BatchTrigger, Flow
 from shared.domain.records import event_path, run_path
 from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Fields
@@ -61,6 +64,36 @@ class Lines:
         stored: Any = json.loads(self._documents[event_path(run["event_key"])]["event"])
         variables = {"event": Event.model_validate(stored).variables()}
         return flow.flow, json.dumps(evaluate(flow.lane.key, variables), sort_keys=True)
+
+
+def collecting_flows(versions: Mapping[str, FlowVersion]) -> Mapping[str, Flow]:
+    """Flows whose events come together, by name: which do, is a matter of chance."""
+    flows = [version.flow for version in versions.values()]
+    return {flow.flow: flow for flow in flows if isinstance(flow.on, BatchTrigger)}
+
+
+def broken_batches(
+    versions: Mapping[str, FlowVersion], documents: Mapping[str, Fields]
+) -> Iterator[str]:
+    """What is wrong with the batches, when all is quiet."""
+    events = [
+        Event.model_validate(json.loads(document["event"]))
+        for path, document in sorted(documents.items())
+        if path.startswith("events/")
+    ]
+    for name, flow in collecting_flows(versions).items():
+        batches = [e for e in events if e.source.startswith(f"{SOURCE}/") and e.subject == name]
+        together = Counter(member for batch in batches for member in _members(batch))
+        wanted = {(e.source, e.id) for e in events if flow.collects(e.type) is not None}
+        for member in sorted(wanted | together.keys()):
+            if together[member] != 1 or member not in wanted:
+                yield f"event {member[1]} is in {together[member]} batches of {name}"
+
+
+def _members(batch: Event) -> Iterator[tuple[str, str]]:
+    data: Any = batch.data
+    for member in data["events"]:
+        yield member["source"], member["id"]
 
 
 def _was_refused(run: Fields) -> bool:

@@ -32,9 +32,42 @@ WRONG = {
 }
 
 
-def read(control: str) -> None:
+BATCHES = {
+    "event: x, size: 2": "wait",
+    "event: x, size: 0, wait: 1m": "greater than or equal to 1",
+    "event: x, size: 1001, wait: 1m": "less than or equal to 1000",
+    "event: x, size: 2, wait: 1m, key: run.id": "use `event` only",
+    "event: x, size: 2, wait: 1m, max: 9": "add `adaptive: true`",
+    "event: x, size: 9, wait: 1m, max: 2, adaptive: true": "smaller than `size` (9)",
+    "event: x, size: 2, wait: 1m}, event: {y": "exactly one of",
+}
+BESIDE = {
+    "debounce: {for: 1m}": "raise the batch's `wait` instead",
+    "concurrency: {limit: 1, over: drop}": "a batch must not drop: its events would be lost",
+}
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_a_batch_that_makes_no_sense_is_told(batch: str) -> None:
+    with pytest.raises(SourceProblems) as told:
+        read("", f"{{batch: {{{batch}}}}}")
+    assert BATCHES[batch] in str(told.value)
+
+
+@pytest.mark.parametrize("control", BESIDE)
+def test_what_would_lose_the_events_of_a_batch_is_told(control: str) -> None:
+    with pytest.raises(SourceProblems) as told:
+        read(control, "{batch: {event: x, size: 2, wait: 1m}}")
+    assert BESIDE[control] in str(told.value)
+
+
+def test_a_batch_may_be_controlled_by_what_it_has_in_common() -> None:
+    read("order_by: event.data.key", "{batch: {event: x, size: 2, wait: 1m, key: event.subject}}")
+
+
+def read(control: str, on: str = "{event: x}") -> None:
     steps = "steps:\n  a: {action: log.write, with: {message: hi}}"
-    read_flow(f"flow: f\non: {{event: x}}\n{control}\n{steps}\n", "f.yaml", {})
+    read_flow(f"flow: f\non: {on}\n{control}\n{steps}\n", "f.yaml", {})
 
 
 @pytest.mark.parametrize("control", SOUND)
