@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
 import pytest
 
+from shared.delivery.collecting import publish_due
 from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.records import EventRecord, RunRecord
 from tests.functional.control import tick
@@ -168,7 +170,8 @@ async def test_an_event_that_is_collected_costs_one_write_and_one_count():
     system.world.documents.reset_counts()
     await arrive(system, "e1")
     store = system.world.documents
-    assert (store.writes.total(), store.counts.total(), store.reads.total()) == (2, 1, 0)
+    assert (store.writes.total(), store.counts.total()) == (2, 1)
+    assert not [path for path in store.reads if path.startswith(("collected/", "control/"))]
     [stored] = [one for one in system.stored("events", EventRecord) if one.message_id == "2"]
     assert stored.runs == []
 
@@ -180,3 +183,20 @@ async def test_many_keys_are_due_at_once():
     await tick(system, 120)
     await system.run()
     assert len(found(system)) == 30
+
+
+async def test_whoever_closes_a_batch_at_once_with_others_closes_it_once():
+    system = System([batched("size: 9, wait: 1m")])
+    for event_id in ("e1", "e2"):
+        await arrive(system, event_id)
+    system.world.clock.advance(120)
+    deps = system.pipeline.deps("sweep")
+
+    async def sweep_after(others: int) -> None:
+        for _ in range(others):
+            await asyncio.sleep(0)
+        await publish_due(deps)
+
+    await asyncio.gather(*(sweep_after(others) for others in range(6)))
+    await system.run()
+    assert found(system) == [["e1", "e2"]]
