@@ -11,6 +11,7 @@ from shared.errors import ModelRefusedError
 from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case, Told
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
+from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
 from tests.chaos.typed_flows import TYPED
 from tests.functional import calls
 from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
@@ -307,60 +308,9 @@ DOOMED_CHILD = _case(
     doomed=frozenset({"bad"}),
     mend=_mend,
 )
-_CROWD = """
-    tell:
-      foreach: {in: "range(3)"}
-      action: event.publish
-      with: {type: crowd.came, data: {key: "{{ event.data.text }}", n: "{{ item }}"}}
-    """
-ORDERED = _case(
-    "ordered",
-    _CROWD,
-    "told: '{{ tell | length }}'",
-    flow(
-        """
-        a: {call: test.echo, with: {value: "{{ event.data.n }}"}}
-        b: {needs: a, prompt: say, with: {text: "{{ a }}"}}
-        """,
-        name="one-by-one",
-        more="on: {event: crowd.came}\norder_by: event.data.key\noutputs: {b: '{{ b.text }}'}",
-    ),
-)
-LIMITED = _case(
-    "limited",
-    _CROWD,
-    "told: '{{ tell | length }}'",
-    flow(
-        """
-        off: {when: event.data.n == 1, call: test.echo}
-        a: {foreach: "[1, event.data.n]", call: test.echo, with: {value: "{{ item }}"}}
-        b: {needs: [off, a], prompt: say, with: {text: "{{ a }}"}}
-        """,
-        name="two-at-once",
-        more="""
-        on: {event: crowd.came}
-        concurrency: {limit: 2, key: event.data.key}
-        rate: {limit: 2, per: 30s}
-        outputs: {b: '{{ b.text }}'}
-        """,
-    ),
-)
-BATCHED = _case(
-    "batched",
-    _CROWD,
-    "told: '{{ tell | length }}'",
-    flow(
-        """
-        a: {foreach: event.data.events, call: test.echo, with: {value: "{{ item.data.n }}"}}
-        b: {needs: a, prompt: say, with: {text: "{{ a }}"}}
-        """,
-        name="together",
-        more="""
-        on: {batch: {event: crowd.came, size: 2, wait: 40s, key: event.data.key, adaptive: true}}
-        outputs: {b: '{{ b.text }}'}
-        """,
-    ),
-)
+ORDERED = _case("ordered", CROWD, "told: '{{ tell | length }}'", ONE_BY_ONE)
+LIMITED = _case("limited", CROWD, "told: '{{ tell | length }}'", TWO_AT_ONCE)
+BATCHED = _case("batched", CROWD, "told: '{{ tell | length }}'", TOGETHER)
 JOKE = Case.revised(
     "joke",
     shipped(),

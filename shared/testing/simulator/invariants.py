@@ -35,8 +35,6 @@ from shared.testing.simulator.letter_law import changed_letter, is_kept
 from shared.testing.simulator.order_law import Lines
 from shared.testing.simulator.stop_law import begins, obeyed, resumed
 
-_STEP_DEPTH = 3  # slashes in the path of a step's record
-_PUT_OFF = frozenset({"pending", "waiting"})
 _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
 
 
@@ -161,51 +159,6 @@ class Watch:
             self.note("told-once", f"{kind} of {run_id} was told {times}")
 
     # -- what is known ----------------------------------------------------------------------
-
-    @property
-    def is_something_due(self) -> bool:
-        """Whether a step or a run waits for its time, or the end of a run is still to be heard."""
-        return self._is_run_due or self._is_batch_due or self._is_step_due
-
-    @property
-    def _is_step_due(self) -> bool:
-        return any(
-            step.get("due") is not None
-            and (step["status"] in _FINAL or (step["status"] in _PUT_OFF and self._goes_on(path)))
-            for path, step in self.documents.items()
-            if path.count("/") == _STEP_DEPTH
-        )
-
-    @property
-    def is_something_awaited(self) -> bool:
-        """Whether a step waits, in a run that goes on: something must end that."""
-        return any(
-            step.get("awaited", "null") != "null"
-            and step["status"] == "waiting"
-            and self._goes_on(path)
-            for path, step in self.documents.items()
-            if path.count("/") == _STEP_DEPTH
-        )
-
-    @property
-    def _is_run_due(self) -> bool:
-        runs = (run for path, run in self.documents.items() if path.startswith("runs/"))
-        return any(
-            run.get("unheard") if run["status"] in _FINAL else run.get("due") is not None
-            for run in runs
-            if "status" in run
-        )
-
-    @property
-    def _is_batch_due(self) -> bool:
-        return any(
-            path.startswith("collected/") and fields["due"] is not None
-            for path, fields in self.documents.items()
-        )
-
-    def _goes_on(self, path: str) -> bool:
-        run = self.documents.get(run_path(path.split("/")[1]))
-        return run is not None and run["status"] not in _FINAL
 
     def version_of(self, run_id: str) -> FlowVersion | None:
         """What a run is pinned to, by its record."""

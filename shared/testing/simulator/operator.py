@@ -22,6 +22,7 @@ from shared.testing.simulator.engine import Engine
 from shared.testing.simulator.fate import Fate
 from shared.testing.simulator.instance import Instance, Killed
 from shared.testing.simulator.invariants import Watch
+from shared.testing.simulator.pending import is_something_due
 
 GARBAGE = b"\x00 no message of any stage"
 EVENTS = ("e1", "e2")
@@ -72,7 +73,7 @@ class Operator:
         while True:
             await asyncio.sleep(self._fate.weather.sweep_every)
             has_deadline = any(run["deadline"] for _, run in records(watch.documents, "runs"))
-            if has_deadline or watch.is_something_due:
+            if has_deadline or is_something_due(watch.documents):
                 await self._engine.bus.publish("sweep", [Message(b"", _TICKS)])
 
     async def redrive_failed(self, watch: Watch) -> int:

@@ -36,6 +36,7 @@ from shared.testing.simulator.misfortune import (
     SkewedClock,
 )
 from shared.testing.simulator.narration import told_of_change, told_of_message
+from shared.testing.simulator.pending import is_something_awaited, is_something_due
 from shared.testing.simulator.story import Story
 from shared.testing.simulator.virtual_loop import VirtualLoop
 from shared.testing.simulator.weather import Weather
@@ -83,7 +84,8 @@ class Scene:
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing left to deliver, nobody at work, and nothing put off."""
-        is_waiting = self.watch.is_something_due or self.watch.is_something_awaited
+        documents = self.watch.documents
+        is_waiting = is_something_due(documents) or is_something_awaited(documents)
         return not self.dispatcher.busy and self.engine.is_idle() and not is_waiting
 
     def operators_deps(self, instance: Instance) -> Deps:
