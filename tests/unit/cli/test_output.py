@@ -107,6 +107,15 @@ def test_a_run_of_hostile_texts_can_be_drawn(text: str) -> None:
     assert capture.get().count(text) >= 8
 
 
+def test_a_run_that_waits_says_for_what() -> None:
+    waits = {"key": "A-7", "before": 2, "due": "2026-01-31T12:00:00Z"}
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(run_view({**report("x"), "waits": waits}))
+    told = "waiting for its turn: key A-7, 2 before it, not before 2026-01-31 12:00:00 UTC"
+    assert told in capture.get()
+
+
 @pytest.mark.parametrize(("size", "rows"), [(3, 3), (10, 10), (40, 2)])
 def test_a_map_is_drawn_with_its_items_or_those_that_did_not_succeed(size: int, rows: int):
     console = Console(width=200, color_system=None)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from shared.cli.graph.model import END, START, Link, Note, Way
 from shared.cli.graph.reading import graph_of
+from shared.domain.flow import Flow
 from shared.domain.model import Declared
 from shared.domain.step import ActionStep
 from shared.domain.version import FlowVersion
@@ -91,6 +92,23 @@ def test_a_schedule_is_told_with_its_time_zone_and_its_condition(flows: Flows) -
     start = graph_of(flows({"a": {}}, on=on)).nodes[0]
     assert (start.kind, start.title) == ("schedule", "0 9 * * 1-5, Europe/Berlin")
     assert start.notes == (Note("where", "event.data"),)
+
+
+def test_the_trigger_tells_what_runs_wait_for() -> None:
+    declared = {
+        "on": {"batch": {"event": "x.*", "size": 5, "wait": "90s", "key": "event.data.k"}},
+        "order_by": "event.data.key",
+        "rate": {"limit": 10, "per": "1m", "burst": 2},
+    }
+    steps = {"a": {"action": "log.write", "with": {"message": "hi"}}}
+    flow = Flow.model_validate({"flow": "f", "steps": steps, **declared})
+    start = graph_of(FlowVersion(flow=flow)).nodes[0]
+    assert (start.kind, start.title) == ("batch", "x.*")
+    assert [(note.key, note.text) for note in start.notes] == [
+        ("batch", "size 5, wait 90s, key event.data.k"),
+        ("order by", "event.data.key"),
+        ("rate", "limit 10, per 1m, burst 2"),
+    ]
 
 
 def test_a_child_names_its_flow_and_a_flow_that_others_call_is_started_by_its_name() -> None:
