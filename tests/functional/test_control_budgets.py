@@ -56,5 +56,6 @@ async def test_a_run_whose_first_steps_follow_costs_one_commit_more_than_none():
 
 async def test_a_flow_without_control_costs_nothing_more():
     system = await warm(flow("a: {call: test.echo}"))
-    reads, counts, writes = await cost(system, "e", "k")
-    assert (reads, counts, writes) == (1, 0, 2 + 2 + 1)
+    _, counts, writes = await cost(system, "e", "k")
+    assert (counts, writes) == (0, 2 + 2 + 1)
+    assert not [path for path in system.world.documents.reads if path.startswith("control/")]
