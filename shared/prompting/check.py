@@ -15,6 +15,7 @@ from shared.domain.instances import LOOP
 from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step, WaitStep
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
+from shared.prompting.check_children import child_complaints
 from shared.prompting.check_control import control_problems, key_expressions
 from shared.prompting.check_foreach import foreach_problems
 from shared.prompting.check_graph import did_you_mean, graph_problems
@@ -189,15 +190,8 @@ class FlowCheck:
 
     def _child(self, name: str, step: FlowStep) -> Iterator[Problem]:
         """What does not go with a child. Whether the flow is there, all flows together tell."""
-        if step.awaited:
-            return
-        for key, value in (("timeout", step.timeout), ("retry", step.retry)):
-            if value is not None:
-                yield self._at(
-                    ("steps", name, key),
-                    f"step {name!r} does not wait for its child, so it has no use for {key!r};"
-                    f" remove one of the two",
-                )
+        for key, message in child_complaints(name, step):
+            yield self._at(("steps", name, key), message)
 
     def _wait(self, name: str, step: WaitStep, before: frozenset[str]) -> Iterator[Problem]:
         yield from wait_problems(self._source, self._flow, name, step)

@@ -41,6 +41,19 @@ def children_problems(known: Mapping[str, Read], declared: frozenset[str]) -> li
     return problems
 
 
+def child_complaints(name: str, step: FlowStep) -> Iterator[tuple[str, str]]:
+    """By key: what does not go with a step that opens a child."""
+    if step.retry is not None:
+        told = f"step {name!r} opens a child, which is not opened again; give the child's own steps"
+        yield "retry", f"{told} a `retry`, and this one an `on_error` or a `fallback`"
+    if step.awaited:
+        return
+    told = f"step {name!r} does not wait for its child"
+    for key, value in (("timeout", step.timeout), ("foreach", step.foreach)):
+        if value is not None:
+            yield key, f"{told}, which {key!r} needs; remove `await` or {key!r}"
+
+
 def _problems(read: Read, sound: Mapping[str, Read], declared: frozenset[str]) -> Iterator[Problem]:
     for name, step in read.children():
         at = ("steps", name, "flow")

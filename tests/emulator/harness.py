@@ -53,6 +53,15 @@ FLOWS = {
     "bunch": "flow: bunch\non: {batch: {event: test.bunch, size: 3, wait: 2s, adaptive: true}}\n"
     "steps:\n  note: {action: log.write, with: {message: bunch}}\n"
     "outputs: {ids: \"{{ event.data.events | map(attribute='id') | list }}\"}\n",
+    "order": "flow: order\non: {event: test.order}\nsteps:\n"
+    "  invoice: {flow: invoice, with: {n: '{{ event.data.n }}'}}\n"
+    "  parts:\n    foreach: event.data.parts\n    flow: invoice\n    with: {n: '{{ item }}'}\n"
+    "  notify: {flow: invoice, await: false, with: {n: 0}}\n"
+    'outputs: {n: "{{ invoice.n }}", parts: "{{ parts | map(attribute=\'n\') | list }}"}\n',
+    "invoice": "flow: invoice\non: call\n"
+    "input: {type: object, required: [n], properties: {n: {type: integer, minimum: 0}}}\n"
+    "steps:\n  book: {action: log.write, with: {message: 'booked {{ event.data.n }}'}}\n"
+    'outputs: {n: "{{ event.data.n + 1 }}"}\n',
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",

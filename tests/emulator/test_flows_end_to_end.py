@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from emulator.surroundings import LOCAL_HOOK_SECRET
+from shared.cli.report import report_of
 from shared.ports import Query
 from tests.emulator.harness import Harness
 
@@ -202,3 +203,29 @@ async def test_a_run_in_flight_stays_on_its_version_over_a_deployment(system: Ha
     assert (await system.store.get(f"flows/{run['flow_version']}")) is not None
     code, told, _ = await system.segue("flows", "check", "--in-flight", "--json")
     assert (code, json.loads(told)["problems"]) == (0, [])
+
+
+async def test_children_are_runs_of_their_own_and_of_one_story(system: Harness) -> None:
+    run = await system.only_run(await system.publish("test.order", {"n": 1, "parts": [5, 6]}))
+
+    assert run["status"] == "succeeded", run
+    assert run["outputs"] == {"n": 2, "parts": [6, 7]}
+    steps = run["steps"]
+    assert steps["notify"]["output"] == {"run_id": steps["notify"]["child"]}
+    items = {item["index"]: item["child"] for item in steps["parts"]["items"]}
+    awaited = {"invoice": steps["invoice"]["child"], "parts[0]": items[0], "parts[1]": items[1]}
+    for step, run_id in awaited.items():
+        child = await report_of(run_id, system.deps)
+        assert child["status"] == "succeeded"
+        assert child["parent"] == {"run_id": run["run_id"], "step": step}
+        assert child["correlation_id"] == run["correlation_id"]
+    let_go = steps["notify"]["child"]
+    found = await system.eventually(lambda: system.store.get(f"runs/{let_go}"), let_go)
+    assert found.data["parent"] is None
+
+
+async def test_a_child_that_is_refused_is_a_failure_of_its_parent(system: Harness) -> None:
+    run = await system.only_run(await system.publish("test.order", {"n": -1, "parts": []}))
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "ChildFailed"), run
+    assert "InputInvalid" in run["error"]["message"]

@@ -101,7 +101,9 @@ def test_with_is_held_against_the_childs_input(
     ("more", "complaint"),
     [
         ("fallback: {prompt: say}", "asks no model; its fallback is a `value` or a `step`"),
-        ("await: false, timeout: 1m", "does not wait for its child"),
+        ("await: false, timeout: 1m", "does not wait for its child, which 'timeout' needs"),
+        ("await: false, foreach: event.data", "does not wait for its child, which 'foreach'"),
+        ("retry: {attempts: 2}", "give the child's own steps a `retry`"),
         ("with: {n: '{{ nobody }}'}", "'nobody' is undefined"),
         ("await: maybe", "steps.x.await: "),
         ("with: [1]", "steps.x.with: "),
