@@ -68,7 +68,8 @@ class Children:
         Raises ExpressionError, OutputTooLargeError, ChildNestedError.
         """
         record, message = self._opening(step, variables)
-        if record.status.is_final:  # sent first: nobody would come back for it
+        if record.status.is_final and await self._may_begin(step):
+            # Sent first: once it is recorded that it was, nobody might come back for it.
             await self._deps.bus.publish("events", [message])
         return record
 
@@ -121,7 +122,7 @@ class Children:
                 return
             standing = await self._deps.store.get(path)
             found = StepRecord.of(standing.data) if standing is not None else None
-            if standing is None or found is None or found.status.is_final:
+            if standing is None or found is None or found.status.is_final or found.held:
                 return
             if self.has_begun(found):
                 await self.begun(found, variables)
@@ -189,6 +190,12 @@ class Children:
             raise
         except (TypeError, ValueError) as error:
             raise ExpressionError(f"`with` is no JSON: {error}") from error
+
+    async def _may_begin(self, step: str) -> bool:
+        """Whether nobody has stopped the step, with its run."""
+        found = await self._deps.store.get(self._path(step))
+        record = StepRecord.of(found.data) if found is not None else None
+        return record is None or not (record.held or record.status is StepStatus.CANCELLED)
 
     async def _start(self, record: StepRecord, variables: Variables) -> None:
         assert record.child is not None

@@ -81,6 +81,39 @@ async def test_a_child_that_is_cancelled_fails_its_step():
     assert run_of(system).status == "succeeded"
 
 
+CHILDREN = {
+    "waited for": "flow: leaf, with: {n: 1}",
+    "let go": "flow: leaf, await: false, with: {n: 1}",
+    "of items": "foreach: {in: 'range(3)', max_parallel: 1}, flow: leaf, with: {n: '{{ item }}'}",
+}
+
+
+@pytest.mark.parametrize("step", CHILDREN.values(), ids=CHILDREN)
+async def test_a_run_that_is_paused_opens_no_child_until_it_is_resumed(step: str):
+    system = System([parent(step, more=""), leaf()])
+    await system.publish(EVENT)
+    await system.pipeline.step("route")
+    run_id = run_of(system).run_id
+    await system.publish("segue.run.pause", {"run": run_id})
+    await system.pipeline.step("route")
+    await system.run()
+    assert system.run_ids() == [run_id]
+    await system.start({"run": run_id}, "segue.run.resume")
+    assert {run.status for run in system.stored("runs", RunRecord)} == {"succeeded"}
+    assert calls.SEEN["leaf"] == (3 if "foreach" in step else 1)
+
+
+@pytest.mark.parametrize("step", CHILDREN.values(), ids=CHILDREN)
+async def test_a_run_that_is_cancelled_opens_no_child_any_more(step: str):
+    system = System([parent(step, more=""), leaf()])
+    await system.publish(EVENT)
+    await system.pipeline.step("route")
+    await system.killed_at("committed", "before")
+    await system.start({"run": run_of(system).run_id}, "segue.run.cancel")
+    assert calls.SEEN["leaf"] == 0
+    assert [run.flow for run in system.stored("runs", RunRecord)] == ["thing"]
+
+
 async def test_a_step_waits_no_longer_than_its_timeout():
     calls.BROKEN.add("leaf")
     system = System([parent("flow: leaf, timeout: 10m, on_error: continue", more=""), SLOW])
