@@ -10,8 +10,9 @@ import json
 import time
 from pathlib import Path
 
-from emulator.surroundings import LOCAL_HOOK_SECRET
 from shared.cli.report import report_of
+
+from emulator.surroundings import LOCAL_HOOK_SECRET
 from shared.ports import Query
 from tests.emulator.harness import Harness
 
