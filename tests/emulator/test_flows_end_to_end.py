@@ -10,9 +10,8 @@ import json
 import time
 from pathlib import Path
 
-from shared.cli.report import report_of
-
 from emulator.surroundings import LOCAL_HOOK_SECRET
+from shared.cli.report import report_of
 from shared.ports import Query
 from tests.emulator.harness import Harness
 
