@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from emulator.surroundings import LOCAL_HOOK_SECRET
-from shared.cli.report import report_of
+from shared.delivery.report import report_of
 from shared.ports import Query
 from tests.emulator.harness import Harness
 
