@@ -17,6 +17,7 @@ from shared.runtime.settings import LOCAL_PROJECT, Settings
 
 _REAL_MODEL = ("GEMINI_API_KEY", "SEGUE_MODEL")
 LOCAL_HOOK_SECRET = "local-secret"  # noqa: S105 - signs test webhooks on this machine only
+LOCAL_LINK_SECRET = "local-link-secret"  # noqa: S105 - the same for links of approvals
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def environment_of(engine: Engine, ports: Ports, prompts: Path | None) -> dict[s
         "SEGUE_EMAIL_FROM": "support@segue.example",
         "SEGUE_INGEST_OPEN": "true",
         "SEGUE_HOOK_SECRETS": json.dumps(dict.fromkeys(("demo", "slack"), LOCAL_HOOK_SECRET)),
+        "SEGUE_LINK_SECRET": LOCAL_LINK_SECRET,
         "SEGUE_RELOAD": "true",
     }
     if prompts is not None:

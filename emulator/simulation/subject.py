@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,13 @@ from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.schedules import DUE, Schedule
+from shared.domain.step import WaitStep
+from shared.domain.waiting import ForApproval, ForSignal
 from shared.errors import UsageError
 from shared.prompting.library import Library
 from shared.prompting.render import schema_problem
 from shared.testing.memory import ScriptedModel
-from shared.testing.simulator.case import Case
+from shared.testing.simulator.case import Case, Told
 
 _SAMPLES = {"support-reply": SAMPLE}
 
@@ -63,6 +65,7 @@ class Subject:
             self.data,
             model=lambda: ScriptedModel(default=answer),
             scheduled=self.scheduled,
+            told=tuple(told_of(library)),
         )
 
 
@@ -144,6 +147,21 @@ def _of_schedule(name: str, schedule: Schedule, asked: Asked, data: bytes | None
     event = asked.event or DUE
     payload = json.loads(data) if data is not None else schedule.data
     return Subject(name, event, payload, asked.options(name), name if event == DUE else None)
+
+
+def told_of(library: Library) -> Iterator[Told]:
+    """What the runs of all flows are told: everything is approved, and every signal is sent."""
+    for name, version in library.flows.items():
+        for step, declared in version.flow.steps.items():
+            if not isinstance(declared, WaitStep) or (signal := declared.signal(step)) is None:
+                continue
+            match declared.wait:
+                case ForApproval(approvers=approvers):
+                    by = approvers[0] if approvers else None
+                    yield Told(name, signal, {"approved": True}, by)
+                case ForSignal(data_schema=schema):
+                    data = None if schema is None else _derived(name, schema)
+                    yield Told(name, signal, data)
 
 
 def sample_of(flow: Flow) -> Any:

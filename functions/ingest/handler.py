@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+from functions.ingest.approvals import asking, decision_in, event_of, refusing, thanks
 from shared.delivery.arrival import Arrival
 from shared.delivery.deps import Deps
 from shared.delivery.requests import Request, Response, problem, serve
@@ -19,6 +21,7 @@ from shared.domain import ids
 from shared.domain.commands import OWN
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES, STRUCTURED, Event, from_message
+from shared.domain.links import read
 from shared.domain.webhooks import SLACK, scheme_of
 from shared.errors import EventInvalidError, EventTooLargeError
 
@@ -30,6 +33,8 @@ async def handle(request: Request, deps: Deps, *, request_trace: str | None = No
 
 async def _routed(request: Request, deps: Deps, arrival: Arrival) -> Response:
     parts = [part for part in request.path.split("/") if part]
+    if len(parts) >= 2 and parts[-2] == "approvals":
+        return await _approval(parts[-1], request, deps, arrival)
     is_hook = len(parts) >= 2 and parts[-2] == "hooks"
     if not is_hook and parts[-1:] != ["events"]:
         return problem(404, "NotFound", "send events to POST /events or POST /hooks/<source>")
@@ -109,6 +114,34 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise EventInvalidError("the body is not a JSON object")
     return value
+
+
+# -- approvals ----------------------------------------------------------------------------------
+
+
+async def _approval(token: str, request: Request, deps: Deps, arrival: Arrival) -> Response:
+    """The page of a signed link, and what is said on it. The address is a secret: not logged."""
+    arrival.path = "/approvals/…"
+    link = read(token, deps.gate.link_secrets)
+    if link is None:
+        return _no_page(404, "NotFound", "This link is not valid", "Ask for another one.")
+    if link.is_over(deps.clock.now()):
+        return _no_page(410, "Expired", "This link is too old", "Ask for another one.")
+    if request.method in {"GET", "HEAD"}:
+        return Response(200, {}, asking(link))
+    decision = decision_in(request.body) if request.method == "POST" else None
+    if decision is None:
+        return _no_page(400, "DecisionInvalid", "Nothing was decided", "Open the link again.")
+    attributes, data = event_of(link, decision)
+    event = from_message(attributes, data, message_id="", published_at=deps.clock.now())
+    trace = arrival.brings(event, attributes)
+    message = Message(data, {**attributes, "traceparent": trace.traceparent})
+    [arrival.message_id] = await deps.bus.publish("events", [message])
+    return Response(202, _ids(event), thanks(decision))
+
+
+def _no_page(status: int, code: str, title: str, why: str) -> Response:
+    return replace(problem(status, code, title), page=refusing(title, why))
 
 
 # -- out ----------------------------------------------------------------------------------------

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from shared.cli.options import AsJson
-from shared.cli.output import print_json, safe, say
+from shared.cli.options import AsJson, duration
+from shared.cli.output import out, print_json, safe, say
 from shared.cli.sending import read_data
 from shared.cli.world import connect
 from shared.client.commanding import decide
 from shared.client.commanding import signal as send_signal
+from shared.client.local_state import STATE_DIR, read_state
 from shared.client.sending import Sent
+from shared.delivery.commanding import decision
+from shared.domain.links import ApprovalLink, sign
+from shared.errors import UsageError
+from shared.runtime.settings import settings
 
 RunId = Annotated[str, typer.Argument(metavar="RUN")]
 Step = Annotated[str, typer.Argument(metavar="STEP", help="The step that waits for it.")]
@@ -22,11 +28,20 @@ By = Annotated[str | None, typer.Option(help="Who says it, e.g. an e-mail addres
 Comment = Annotated[str | None, typer.Option(help="Why; kept with the step.")]
 
 
+class LinkSecretMissingError(UsageError):
+    """Set SEGUE_LINK_SECRET to what `ingest` has."""
+
+
+class IngestUnknownError(UsageError):
+    """Give its address with --url or in SEGUE_INGEST_URL."""
+
+
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.command()(signal)
     app.command()(approve)
     app.command()(reject)
+    app.command("approve-link")(approve_link)
 
 
 def signal(
@@ -55,6 +70,40 @@ def reject(
 ) -> None:
     """Reject what a step waits for: the step fails."""
     _decide(run_id, step, by, comment, approved=False, as_json=as_json)
+
+
+def approve_link(
+    run_id: RunId,
+    step: Step,
+    *,
+    by: Annotated[str, typer.Option(help="Who decides; the link says so for them.")],
+    expires: Annotated[str, typer.Option(help="How long it can be used.")] = "7d",
+    url: Annotated[
+        str | None, typer.Option(help="Where ingest is; else SEGUE_INGEST_URL, or the local one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a signed link by which somebody approves or rejects. Whoever has it can use it."""
+    until = datetime.now(UTC) + timedelta(seconds=duration(expires))
+    asyncio.run(decision(run_id, step, approved=True, comment=None, by=by, sight=connect()))
+    secrets = settings().gate().link_secrets
+    if not secrets:
+        raise LinkSecretMissingError("links cannot be signed")
+    token = sign(ApprovalLink(run_id, step, by, until.replace(microsecond=0)), secrets[0])
+    link = f"{_ingest(url)}/approvals/{token}"
+    if as_json:
+        print_json({"run_id": run_id, "step": step, "by": by, "link": link})
+    else:
+        out.print(link, soft_wrap=True, markup=False, highlight=False)
+
+
+def _ingest(url: str | None) -> str:
+    state = read_state(STATE_DIR)
+    local = state.urls.get("ingest") if state is not None else None
+    address = url or settings().ingest_url or local
+    if address is None:
+        raise IngestUnknownError("it is not known where ingest is")
+    return address.rstrip("/")
 
 
 def _decide(

@@ -1,7 +1,7 @@
 """The stages that people and programs call over HTTP: what they are asked, and how they answer.
 
-Every answer is JSON, a refusal always of one form; one log line tells of each request. Decides
-which error has which status, and nothing about what is asked.
+Answers are JSON, or a page for people; a refusal is always of one form, and one log line tells of
+each request. Decides which error has which status, and nothing about what is asked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from shared.delivery.arrival import Arrival
 from shared.delivery.deps import Deps
@@ -29,12 +29,20 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+class Page(Protocol):
+    """HTML for a person: its text, and the headers that go with it."""
+
+    @property
+    def headers(self) -> dict[str, str]: ...
+
+
 @dataclass(frozen=True)
 class Response:
-    """A status and a JSON body."""
+    """A status and a JSON body; where there is a `page`, that is sent in place of the body."""
 
     status: int
     body: Any
+    page: Page | None = None
 
 
 Answer = Callable[[Request, Deps, Arrival], Awaitable[Response]]

@@ -17,11 +17,15 @@ SLACK = "slack"
 
 @dataclass(frozen=True, repr=False)
 class Gate:
-    """What callers must show. `open` lets unsigned events in: for local use only."""
+    """What callers must show. `open` lets unsigned events in: for local use only.
+
+    `link_secrets` sign links of approvals: the first of them; all are accepted.
+    """
 
     token: str | None = None
     open: bool = False
     hook_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    link_secrets: tuple[str, ...] = ()
 
     def admits(self, authorization: str) -> bool:
         """Whether an `Authorization` header may send events."""

@@ -6,8 +6,9 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from shared.delivery.requests import Response as Answered
 from shared.delivery.stage import Handle, receive
 from shared.runtime.container import deps_of, preload
 
@@ -38,6 +39,14 @@ def server(stage: str, handle: Handle) -> Serve:
         return Response(status_code=status)
 
     return serve
+
+
+def page_or_json(answer: Answered) -> Response:
+    """The answer to a person or to a program."""
+    if answer.page is None:
+        return JSONResponse(answer.body, status_code=answer.status)
+    page = answer.page
+    return HTMLResponse(str(page), status_code=answer.status, headers=page.headers)
 
 
 def request_trace(request: Request) -> str | None:

@@ -22,6 +22,12 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _listed(value: Any) -> Any:
+    """A text, or a JSON list of texts."""
+    is_list = isinstance(value, str) and value.lstrip().startswith("[")
+    return json.loads(value) if is_list else _several(value)
+
+
 def _decoded(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
@@ -64,6 +70,10 @@ class Settings(BaseSettings):
     hook_secrets: Annotated[dict[str, Secrets], NoDecode, BeforeValidator(_decoded)] = Field(
         default_factory=dict, validation_alias="SEGUE_HOOK_SECRETS"
     )
+    link_secrets: Annotated[
+        tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_listed)
+    ] = Field((), validation_alias="SEGUE_LINK_SECRET")
+    ingest_url: str | None = Field(None, pattern=_HTTP, validation_alias="SEGUE_INGEST_URL")
 
     slack_token: SecretStr | None = Field(None, validation_alias="SEGUE_SLACK_TOKEN")
     slack_base_url: str = Field("https://slack.com/api", validation_alias="SEGUE_SLACK_BASE_URL")
@@ -118,6 +128,7 @@ class Settings(BaseSettings):
                 source: tuple(secret.get_secret_value() for secret in secrets)
                 for source, secrets in self.hook_secrets.items()
             },
+            link_secrets=tuple(secret.get_secret_value() for secret in self.link_secrets),
         )
 
 

@@ -30,6 +30,7 @@ async def test_a_ticket_is_classified_answered_mailed_and_recorded(system: Harne
     assert run["status"] == "succeeded", run
     assert run["outputs"]["category"] == "billing"
     assert run["outputs"]["reply"] == run["steps"]["draft"]["output"]["text"]
+    assert run["steps"].pop("approve")["status"] == "skipped"  # the draft is sure of itself
     assert {step["status"] for step in run["steps"].values()} == {"succeeded"}
     assert {step["attempts"] for step in run["steps"].values()} == {1}
     assert run["steps"]["customer"]["output"]["plan"] == "enterprise"
@@ -50,7 +51,7 @@ async def test_spam_is_sorted_out_without_a_reply(system: Harness) -> None:
     assert run["status"] == "succeeded", run
     assert run["outputs"] == {"category": "spam", "reply": None}
     skipped = {name for name, step in run["steps"].items() if step["status"] == "skipped"}
-    assert skipped == {"draft", "send", "record"}
+    assert skipped == {"draft", "approve", "send", "record"}
     assert await system.store.get("tickets/T-8") is None
 
 

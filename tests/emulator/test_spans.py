@@ -15,7 +15,7 @@ from shared.cli.traces import read_entries
 from tests.emulator.harness import Harness
 from tests.otlp_receiver import Receiver, Span, receiving, root_of
 
-TICKET = {"id": "T-5", "from": "li@example.com", "body": "The export fails with the words s3cret."}
+TICKET = {"id": "T-5", "from": "li@example.com", "body": "The export fails with the error s3cret."}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -22,10 +22,10 @@ SORTED = {"category": "billing", "urgency": "high", "summary": "Wrong invoice.",
 REPLY = {"subject": "Your invoice", "text": "We are sorry.", "confidence": 0.8}
 
 
-def support(category: str = "billing") -> System:
+def support(category: str = "billing", confidence: float = 0.8) -> System:
     answers = {
         "support/classify": reply({**SORTED, "category": category}, 40, 22),
-        "support/draft": reply(REPLY, 90, 18),
+        "support/draft": reply({**REPLY, "confidence": confidence}, 90, 18),
     }
     return System(shipped(), model=ScriptedModel(answers))
 
@@ -128,7 +128,7 @@ async def test_a_ticket_is_sorted_answered_sent_and_recorded():
     assert report["totals"]["llm_calls"] == 2
     classify, draft = (version.prompt(name).version for name in ("classify", "draft"))
     steps = report["steps"]
-    assert list(steps) == ["classify", "customer", "draft", "send", "record"]
+    assert list(steps) == ["classify", "customer", "draft", "approve", "send", "record"]
     assert steps["classify"] == asked(SORTED, "support/classify", classify, (40, 22))
     assert steps["draft"] == asked(REPLY, "support/draft", draft, (90, 18))
     assert steps["customer"]["output"]["email"] == "ada@example.com"
@@ -154,6 +154,20 @@ async def test_a_ticket_ends_as_a_document_of_the_users_own():
     }
 
 
+async def test_a_doubtful_draft_is_sent_once_somebody_has_approved_it():
+    system = support(confidence=0.5)
+    await system.start(TICKET, "support.ticket.created")
+    report = await system.report()
+    assert (report["status"], system.effects.performed) == ("waiting", [])
+    asked_for = report["steps"]["approve"]["waits_for"]
+    assert asked_for["message"] == "Send this to ada@example.com? We are sorry."
+    assert asked_for["until"].startswith("2026-01-02T00:00:")
+    run = {"run": report["run_id"], "name": "approve", "data": {"approved": True}}
+    await system.start(run, "segue.run.signal")
+    assert (await system.report())["status"] == "succeeded"
+    assert len(system.effects.performed) == 1
+
+
 async def test_spam_is_not_answered_and_the_run_succeeds():
     system = support(category="spam")
     await system.start(TICKET, "support.ticket.created")
@@ -164,6 +178,7 @@ async def test_spam_is_not_answered_and_the_run_succeeds():
         "classify": "succeeded",
         "customer": "succeeded",
         "draft": "skipped",
+        "approve": "skipped",
         "send": "skipped",
         "record": "skipped",
     }

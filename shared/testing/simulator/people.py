@@ -12,13 +12,14 @@ from collections.abc import Mapping
 
 from shared.domain.commands import Signal
 from shared.domain.envelope import Message
+from shared.domain.records import run_path
 from shared.testing.simulator.case import Case, Told
 from shared.testing.simulator.endings import records
 from shared.testing.simulator.engine import Engine
 from shared.testing.simulator.fate import Fate
 from shared.testing.simulator.invariants import Watch
 
-_LOOK = 0.2  # seconds between two looks for runs that are new
+_LOOK = 0.2, 60.0  # seconds between two looks for runs that are new: at first, and at most
 _SPREAD = 40.0  # seconds over which a run is told things
 _AT = "2026-01-01T00:00:00Z"  # what is said is the same whenever it is said
 
@@ -34,22 +35,30 @@ class People:
     async def tell(self, watch: Watch) -> None:
         """For ever."""
         told: set[tuple[str, int]] = set()
+        pause, most = _LOOK
         async with asyncio.TaskGroup() as group:
             while self._case.told:
-                await asyncio.sleep(_LOOK)
-                for run_id, run in records(watch.documents, "runs"):
-                    life = run_id, run["redrives"]
-                    if run["status"] == "running" and life not in told:
-                        told.add(life)
-                        for one in self._case.told:
-                            if one.flow == run["flow"]:
-                                group.create_task(self._say(one, run_id))
+                await asyncio.sleep(pause)
+                new = [life for life in _lives(watch) if life not in told]
+                told.update(new)
+                pause = _LOOK[0] if new else min(2 * pause, most)
+                for run_id, _ in new:
+                    flow = watch.documents[run_path(run_id)]["flow"]
+                    for one in self._case.told:
+                        if one.flow == flow:
+                            group.create_task(self._say(one, run_id))
 
     async def _say(self, one: Told, run_id: str) -> None:
         message = Message(json.dumps(_data(one, run_id)).encode(), _attributes(one, run_id))
         for _ in range(self._fate.weather.publications):
             await asyncio.sleep(self._fate.seconds(0, _SPREAD))
             await self._engine.bus.publish("events", [message])
+
+
+def _lives(watch: Watch) -> list[tuple[str, int]]:
+    """(id, redrives) of the runs that go on."""
+    runs = records(watch.documents, "runs")
+    return [(run_id, run["redrives"]) for run_id, run in runs if run["status"] == "running"]
 
 
 def _data(one: Told, run_id: str) -> Mapping[str, object]:
