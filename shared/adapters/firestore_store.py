@@ -165,7 +165,14 @@ def _written(write: ports.Write, result: Any) -> ports.Written:
 
 def _document(snapshot: Any) -> ports.Document:
     data = {name: _plain(value) for name, value in snapshot.to_dict().items()}
-    return ports.Document(snapshot.reference.path, data, snapshot.update_time.rfc3339())
+    return ports.Document(snapshot.reference.path, data, _revision(snapshot.update_time))
+
+
+def _revision(update_time: Any) -> str:
+    """Queries of a collection group give the time as it came over the wire, others a datetime."""
+    if not isinstance(update_time, datetime):
+        update_time = DatetimeWithNanoseconds.from_timestamp_pb(update_time)  # type: ignore[no-untyped-call]
+    return str(update_time.rfc3339())
 
 
 def _plain(value: Any) -> Any:

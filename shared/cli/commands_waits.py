@@ -54,7 +54,7 @@ def signal(
 ) -> None:
     """Tell a run what one of its steps waits for; one that is early is kept."""
     given = json.loads(read_data(data) or b"null")
-    sent = asyncio.run(send_signal(run_id, name, given, by, connect()))
+    sent = asyncio.run(_signal(run_id, name, given, by))
     _told(sent, {"run_id": run_id, "signal": name}, f"signalled {name}", as_json=as_json)
 
 
@@ -85,7 +85,7 @@ def approve_link(
 ) -> None:
     """Print a signed link by which somebody approves or rejects. Whoever has it can use it."""
     until = datetime.now(UTC) + timedelta(seconds=duration(expires))
-    asyncio.run(decision(run_id, step, approved=True, comment=None, by=by, sight=connect()))
+    asyncio.run(_require_decidable(run_id, step, by))
     secrets = settings().gate().link_secrets
     if not secrets:
         raise LinkSecretMissingError("links cannot be signed")
@@ -109,8 +109,7 @@ def _ingest(url: str | None) -> str:
 def _decide(
     run_id: str, step: str, by: str | None, comment: str | None, *, approved: bool, as_json: bool
 ) -> None:
-    decided = decide(run_id, step, approved=approved, by=by, comment=comment, ports=connect())
-    sent = asyncio.run(decided)
+    sent = asyncio.run(_decided(run_id, step, by, comment, approved=approved))
     about = {"run_id": run_id, "step": step, "approved": approved, "by": by}
     _told(sent, about, f"{'approved' if approved else 'rejected'} {step}", as_json=as_json)
 
@@ -121,3 +120,21 @@ def _told(sent: Sent, about: dict[str, Any], what: str, *, as_json: bool) -> Non
     else:
         say(f"{safe(what)}: [bold]{safe(about['run_id'])}[/]")
         say(f"  segue show {safe(about['run_id'])}", style="dim")
+
+
+# Google's clients belong to the loop that they are made in.
+
+
+async def _signal(run_id: str, name: str, data: Any, by: str | None) -> Sent:
+    return await send_signal(run_id, name, data, by, connect())
+
+
+async def _decided(
+    run_id: str, step: str, by: str | None, comment: str | None, *, approved: bool
+) -> Sent:
+    ports = connect()
+    return await decide(run_id, step, approved=approved, by=by, comment=comment, ports=ports)
+
+
+async def _require_decidable(run_id: str, step: str, by: str) -> None:
+    await decision(run_id, step, approved=True, comment=None, by=by, sight=connect())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.ports import Create, Query
+from shared.ports import Create, Query, Update
 
 if TYPE_CHECKING:
     from shared.ports import Store
@@ -115,3 +116,18 @@ async def test_whoever_counts_after_a_commit_counts_it(store: Store, collection:
     counted = await asyncio.gather(*(create_and_count(number) for number in range(20)))
     assert max(counted) == 20
     assert min(counted) >= 1
+
+
+async def test_what_a_group_finds_can_be_updated_as_it_was_found(
+    store: Store, collection: str
+) -> None:
+    path = f"{collection}/a/steps/one"
+    due = datetime(2026, 1, 1, tzinfo=UTC)
+    await store.commit([Create(path, {"due": due})])
+    query = Query("steps", (("due", "<=", due),), order_by="due", group=True)
+    [found] = [one for one in await store.find(query) if one.path == path]
+    same = await store.get(path)
+    assert same is not None
+    assert found == same
+    await store.commit([Update(path, {"due": None}, found.revision)])
+    assert [one.path for one in await store.find(query) if one.path == path] == []

@@ -62,6 +62,13 @@ FLOWS = {
     "input: {type: object, required: [n], properties: {n: {type: integer, minimum: 0}}}\n"
     "steps:\n  book: {action: log.write, with: {message: 'booked {{ event.data.n }}'}}\n"
     'outputs: {n: "{{ event.data.n + 1 }}"}\n',
+    "patient": "flow: patient\non: {event: test.patient}\nsteps:\n"
+    "  early: {wait: {for: signal}}\n"
+    "  nap: {wait: {for: duration, duration: 1s}}\n"
+    "  ask: {needs: [early, nap], wait: {for: approval, approvers: [ada]}}\n"
+    "  paid:\n    needs: nap\n    wait:\n      for: event\n      type: test.paid\n"
+    "      key: event.data.run\n      equals: '{{ run.id }}'\n"
+    "outputs: {said: '{{ early.data }}', by: '{{ ask.by }}', paid: '{{ paid.data.amount }}'}\n",
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",
