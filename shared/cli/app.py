@@ -15,6 +15,7 @@ from shared.cli import (
     commands_local,
     commands_runs,
     commands_simulate,
+    commands_stopping,
     commands_trace,
     commands_waits,
 )
@@ -32,6 +33,7 @@ app = typer.Typer(
 commands_local.add_to(app)
 commands_runs.add_to(app)
 commands_waits.add_to(app)
+commands_stopping.add_to(app)
 commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)

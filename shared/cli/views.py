@@ -129,7 +129,12 @@ def _endings(report: Report) -> list[RenderableType]:
 
 
 def _waits(report: Report) -> Iterator[Text]:
-    """Why a run has not begun yet."""
+    """Why a run has not begun yet, or does not go on."""
+    if report.get("paused"):
+        since = report["paused_at"][:19].replace("T", " ")
+        by = f" by {safe(report['paused_by'])}" if "paused_by" in report else ""
+        why = f": {safe(report['paused_reason'])}" if "paused_reason" in report else ""
+        yield Text.from_markup(f"  [yellow]paused[/] since {since} UTC{by}{why}")
     waits = report.get("waits")
     if waits is not None:
         key = f": key {safe(waits['key'])}" if waits["key"] else ""
@@ -145,7 +150,7 @@ def runs_view(reports: list[Report]) -> Table:
     for report in reports:
         table.add_row(
             safe(report["run_id"]),
-            status(report["status"]),
+            status(report["status"]) + (" [yellow]paused[/]" if report.get("paused") else ""),
             f"{safe(report['event']['type'])} [dim]{safe(report['event']['id'])}[/]",
             report["created_at"][:19].replace("T", " "),
             _duration(report["created_at"], report["finished_at"]),

@@ -7,6 +7,7 @@ from shared.client.errors import (
     EventRefusedError,
     FlowUnknownError,
     NotConnectedError,
+    NotObeyedError,
     NotStartedError,
     RunCancelledError,
     RunFailedError,
@@ -16,7 +17,12 @@ from shared.client.errors import (
 )
 from shared.client.handles import Published, Run
 from shared.client.segue import Segue
-from shared.delivery.commanding import RunEndedError, RunUnknownError, SignalRefusedError
+from shared.delivery.commanding import (
+    PauseRefusedError,
+    RunEndedError,
+    RunUnknownError,
+    SignalRefusedError,
+)
 
 __all__ = [
     "Change",
@@ -24,8 +30,10 @@ __all__ = [
     "EventRefusedError",
     "FlowUnknownError",
     "NotConnectedError",
+    "NotObeyedError",
     "NotStartedError",
     "NothingRunningError",
+    "PauseRefusedError",
     "Published",
     "Run",
     "RunCancelledError",

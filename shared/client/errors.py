@@ -25,6 +25,10 @@ class NotConnectedError(UsageError):
     """Use it inside of `async with Segue() as segue:`."""
 
 
+class NotObeyedError(SegueError, TimeoutError):
+    """The command has been sent and will be obeyed; `segue show RUN` tells when it has been."""
+
+
 class EventBuriedError(SegueError):
     """Nobody could process the event; see `segue dead-letters`, and redrive it there."""
 

@@ -25,7 +25,9 @@ from shared.client.pace import Pace, Turns
 from shared.client.routing import Routed, look_at
 from shared.client.sending import Ports, Sent
 from shared.client.starting import plain
+from shared.client.stopping import shown
 from shared.delivery.commanding import RunUnknownError
+from shared.domain.commands import Cancel, Pause, Resume
 from shared.domain.records import RunRecord, RunStatus, run_path
 from shared.typed.flow import Flow, Stop
 from shared.typed.results import stop_event
@@ -160,6 +162,30 @@ class Run:
         await commanding.decide(
             self.run_id, step, approved=approved, by=by, comment=comment, ports=ports
         )
+
+    async def cancel(self, *, reason: str | None = None, by: str | None = None) -> None:
+        """Ends the run as cancelled; returns when it has ended so.
+
+        Waits for a run that was just started to be opened. Raises RunEndedError where it has
+        ended already, NotObeyedError, UnreachableError.
+        """
+        await self._stop(Cancel(run=self.run_id, reason=reason, by=by))
+
+    async def pause(self, *, reason: str | None = None, by: str | None = None) -> None:
+        """Lets nothing more begin in the run; what has begun is finished.
+
+        Raises as `cancel`, and PauseRefusedError where it is paused already.
+        """
+        await self._stop(Pause(run=self.run_id, reason=reason, by=by))
+
+    async def resume(self, *, by: str | None = None) -> None:
+        """Lets a paused run go on. Raises as `cancel`, and PauseRefusedError where it is not."""
+        await self._stop(Resume(run=self.run_id, by=by))
+
+    async def _stop(self, command: Cancel | Pause | Resume) -> None:
+        await self._is_there()
+        await commanding.order(command, self._link.ports)
+        await shown(command, self._link.ports, self._link.pace())
 
     async def _is_there(self) -> None:
         """Returns when a run that this client has started is opened."""

@@ -17,7 +17,7 @@ from shared.delivery.signalling import Look, look
 from shared.domain.commands import Cancel, Command, Pause, Resume, Signal
 from shared.domain.envelope import Message
 from shared.domain.events import Event, from_message
-from shared.domain.records import RunRecord, run_path
+from shared.domain.records import RunRecord, RunStatus, run_path
 from shared.domain.waiting import ForApproval
 from shared.errors import EventInvalidError, NotFoundError, RefusedError
 from shared.ports import Store
@@ -30,6 +30,10 @@ class RunUnknownError(NotFoundError):
 
 class RunEndedError(RefusedError):
     """Nothing was changed: a run that has ended stays as it is. Start it again with another id."""
+
+
+class PauseRefusedError(RefusedError):
+    """Nothing was changed; `segue show RUN` tells how the run stands."""
 
 
 class SignalRefusedError(RefusedError):
@@ -74,14 +78,32 @@ async def decision(
 
 
 async def order(command: Cancel | Pause | Resume, sight: Sight) -> Asked:
-    """What a run that has not ended is told to do. Raises RunUnknownError, RunEndedError."""
+    """What a run that has not ended is told to do.
+
+    Raises RunUnknownError, RunEndedError, and PauseRefusedError where it is as it shall be already.
+    """
     found = await sight.store.get(run_path(command.run))
     if found is None:
         raise RunUnknownError(f"there is no run {command.run!r}")
     run = RunRecord.of(found.data)
-    if run.status.is_final:
-        raise RunEndedError(f"run {run.run_id} has {run.status} already", "run-ended")
+    require_open(command, run)
+    if isinstance(command, Pause) and run.is_paused:
+        since = f"{run.paused_at:%Y-%m-%d %H:%M:%S} UTC"
+        raise PauseRefusedError(f"run {run.run_id} is paused already, since {since}", "paused")
+    if isinstance(command, Resume) and not run.is_paused:
+        told = f"run {run.run_id} is not paused; there is nothing to resume"
+        raise PauseRefusedError(told, "not-paused")
     return Asked(command, run)
+
+
+def require_open(command: Cancel | Pause | Resume, run: RunRecord) -> None:
+    """Raises RunEndedError where the run has ended."""
+    if run.status.is_final:
+        is_cancelled = run.status is RunStatus.CANCELLED
+        ended = "was cancelled" if is_cancelled else f"has {run.status}"
+        verb = command.type.rsplit(".", 1)[-1]
+        told = f"run {run.run_id} {ended} already; there is nothing to {verb}"
+        raise RunEndedError(told, "run-ended")
 
 
 def message_of(

@@ -84,8 +84,8 @@ class _Marking:
             for index, item in zip(some, await self._some(names, None), strict=True):
                 if item is None:
                     missing.append(index)
-                elif item.status.is_final:
-                    ended.add(index)
+                elif item.status.is_final and item.status is not StepStatus.CANCELLED:
+                    ended.add(index)  # it may have sent the next one of its lane
         if self._mark.fresh is not None:
             sent = _sent(record.mapped, lanes, ended).intersection(missing)
             await self.all([str(Instance(record.step, index)) for index in sorted(sent)])

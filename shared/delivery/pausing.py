@@ -23,6 +23,7 @@ from shared.errors import ClaimBusyError, StaleError
 from shared.ports import Document, Update
 
 _TRIES = 5  # at a run that somebody else is pausing or resuming
+_HELD = {"held": True}
 _RESUMED: Mapping[str, Any] = {"paused_at": None, "paused_by": None, "pause_reason": None}
 
 
@@ -77,7 +78,7 @@ async def _fit(run_id: str, deps: Deps) -> Handled:
         if run.paused_at is None:
             await _let_go(found, run, deps)
         else:
-            await mark_unfinished(run, Mark(held_back, {"held": True}), deps)
+            await mark_unfinished(run, Mark(held_back, _HELD), deps)
         before = run
     raise ClaimBusyError(f"run {run_id} keeps being paused and resumed")
 

@@ -72,7 +72,15 @@ def summary_of(run: RunRecord, status: RunStatus | None = None) -> Report:
         "event": {"id": run.event_id, "type": run.event_type},
         "created_at": _told(run.created_at),
         "finished_at": _told(run.finished_at),
+        "paused": run.is_paused,
+        **(_pause(run) if run.is_paused else {}),
     }
+
+
+def _pause(run: RunRecord) -> Report:
+    told = {"by": run.paused_by, "reason": run.pause_reason}
+    given = {f"paused_{name}": text for name, text in told.items() if text is not None}
+    return {"paused_at": _told(run.paused_at), **given}
 
 
 def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = ()) -> Report:
@@ -95,6 +103,7 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         "ledger": [attempt.model_dump(mode="json") for attempt in record.attempts],
         **({"child": record.child.run_id} if record.child else {}),
         **({"handled": True} if record.handled else {}),
+        **({"held": True} if record.held and not record.status.is_final else {}),
         **({"fallback": True} if record.fallback else {}),
         **({"due": _told(record.due)} if record.due else {}),
         **(

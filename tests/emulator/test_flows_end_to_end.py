@@ -230,3 +230,41 @@ async def test_a_child_that_is_refused_is_a_failure_of_its_parent(system: Harnes
 
     assert (run["status"], run["error"]["code"]) == ("failed", "ChildFailed"), run
     assert "InputInvalid" in run["error"]["message"]
+
+
+async def test_a_run_is_paused_resumed_and_cancelled_while_the_model_thinks(
+    system: Harness,
+) -> None:
+    await system.fault("slow", times=1, delay="200s", prompt="test/echo")
+    key = system.key(await system.publish("test.pair", {"n": "unwanted"}))
+    event = await system.eventually(lambda: system.store.get(f"events/{key}"), "the run")
+    [run_id] = event.data["runs"]
+    asked = f"runs/{run_id}/steps/first"
+    await system.eventually(lambda: system.store.get(asked), "its first step")
+    about = ("--by", "ada", "--reason", "wrong topic", "--json")
+    told = []
+    for command in (("pause", run_id, *about), ("resume", run_id, "--json")):
+        code, out, err = await system.segue(*command)
+        assert code == 0, err
+        told.append(json.loads(out))
+    code, out, err = await system.segue("cancel", run_id, *about)
+    again, _, refused = await system.segue("cancel", run_id)
+
+    paused, resumed = told
+    assert (paused["paused"], paused["paused_by"], resumed["paused"]) == (True, "ada", False)
+    assert paused["steps"]["second"]["held"]
+    assert code == 0, err
+    run = json.loads(out)
+    assert (run["status"], run["error"]["code"]) == ("cancelled", "RunCancelled")
+    assert run["error"]["message"] == "cancelled by ada: wrong topic"
+    assert {step["status"] for step in run["steps"].values()} == {"cancelled"}
+    assert (again, "was cancelled already" in refused) == (1, True)
+    await system.eventually(lambda: _cut_off(system, run_id), "the model to be left alone", 20)
+    assert await system.letters(run_id=run_id) == []
+
+
+async def _cut_off(system: Harness, run_id: str) -> str | None:
+    """The log line of the attempt that was given up, long before the model would have answered."""
+    lines = Path(system.state.log).read_text("utf-8").splitlines()
+    ours = (line for line in lines if run_id in line and '"outcome": "cancelled"' in line)
+    return next((line for line in ours if '"stage": "generate"' in line), None)
