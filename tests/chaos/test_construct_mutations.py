@@ -246,15 +246,6 @@ def the_last_to_come_is_the_first_to_begin(patch: Patch) -> None:
     patch.setattr(turns, "_head", head)
 
 
-def who_is_in_a_batch_is_not_fenced(patch: Patch) -> None:
-    original = collecting._closing
-
-    def closing(found: Any, batch: str, now: Any) -> Any:
-        return [Increment(one.path, {}, one.data) for one in original(found, batch, now)]
-
-    patch.setattr(collecting, "_closing", closing)
-
-
 def a_batch_is_not_made_sure_of(patch: Patch) -> None:
     original = collecting._closing
 
@@ -293,7 +284,6 @@ MUTATIONS = {
     the_keys_of_runs_are_not_fenced: "ordered",
     whoever_comes_is_let_in_while_others_wait: "ordered",
     the_last_to_come_is_the_first_to_begin: "ordered",
-    who_is_in_a_batch_is_not_fenced: "batched",
     a_batch_is_not_made_sure_of: "batched",
 }
 

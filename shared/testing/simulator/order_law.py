@@ -76,12 +76,15 @@ def broken_batches(
     versions: Mapping[str, FlowVersion], documents: Mapping[str, Fields]
 ) -> Iterator[str]:
     """What is wrong with the batches, when all is quiet."""
+    flows = collecting_flows(versions)
+    if not flows:
+        return
     events = [
         Event.model_validate(json.loads(document["event"]))
         for path, document in sorted(documents.items())
         if path.startswith("events/")
     ]
-    for name, flow in collecting_flows(versions).items():
+    for name, flow in flows.items():
         batches = [e for e in events if e.source.startswith(f"{SOURCE}/") and e.subject == name]
         together = Counter(member for batch in batches for member in _members(batch))
         wanted = {(e.source, e.id) for e in events if flow.collects(e.type) is not None}
