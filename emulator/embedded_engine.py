@@ -117,4 +117,6 @@ class EmbeddedEngine:
 
 def _engine(addresses: dict[str, str]) -> Engine:
     control = f"http://{addresses['control']}"
-    return Engine("embedded", addresses["pubsub"], addresses["firestore"], control)
+    return Engine(
+        "embedded", addresses["pubsub"], addresses["firestore"], control, honours_filters=True
+    )

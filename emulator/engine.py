@@ -26,13 +26,15 @@ class EngineStartError(EngineError):
 class Engine:
     """A running engine. The hosts are `127.0.0.1:port`, the form the client libraries expect.
 
-    `control_url` is where `POST /reset` empties it, for an engine that has such a thing.
+    `control_url` is where `POST /reset` empties it, for an engine that has such a thing. One that
+    does not honour filters of subscriptions delivers everything to each of them.
     """
 
     name: str
     pubsub_host: str
     firestore_host: str
     control_url: str | None = None
+    honours_filters: bool = False
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point Google's client libraries at this engine."""

@@ -21,6 +21,7 @@ from emulator.engine import Engine, Startable
 from emulator.engine_choice import EngineName, choose
 from emulator.stage_hosts import StageHosts, plan_isolated, plan_shared
 from emulator.surroundings import Ports, environment_of, stage_environment
+from emulator.topology import without_priorities
 from shared.adapters.system_clock import SystemClock
 from shared.client.local_state import State, hold, write_state
 from shared.runtime.settings import settings
@@ -97,7 +98,8 @@ class LocalSystem:
             async with asyncio.TaskGroup() as group:
                 engine = group.create_task(self._engine_up(choice.engine, logs))
                 group.create_task(self._stages_up())
-                front = group.create_task(self._front_up(environment, engine))
+                table = self._table(planned, environment)
+                front = group.create_task(self._front_up(environment, table, engine))
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
         self._start_ticking(environment)
@@ -111,7 +113,14 @@ class LocalSystem:
         await self.hosts.ready()
         self._options.on_step(f"stages {', '.join(self.hosts.routes)}")
 
-    async def _front_up(self, environment: Mapping[str, str], engine: asyncio.Task[None]) -> str:
+    def _table(self, engine: Engine, environment: Mapping[str, str]) -> StageTable:
+        """What Pub/Sub is set up from."""
+        table = replace(self._options.table, prefix=environment["SEGUE_PREFIX"])
+        return table if engine.honours_filters else without_priorities(table)
+
+    async def _front_up(
+        self, environment: Mapping[str, str], table: StageTable, engine: asyncio.Task[None]
+    ) -> str:
         """Everything of this process. Returns the address that all messages are pushed to."""
         await asyncio.to_thread(importlib.import_module, "emulator.inhouse")
         from emulator import inhouse  # noqa: PLC0415 - imported above, beside the loop
@@ -129,7 +138,6 @@ class LocalSystem:
         for module in options.imports:
             await asyncio.to_thread(importlib.import_module, module)
         await engine
-        table = replace(options.table, prefix=environment["SEGUE_PREFIX"])
         self._publisher = await inhouse.subscribe(environment, table, url)
         return url
 

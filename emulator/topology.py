@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from shared.domain.priorities import NORMAL, Priority
 from shared.domain.stages import Stage
 from shared.runtime.stage_table import StageTable
 
@@ -51,13 +52,25 @@ def topology(table: StageTable, base_url: str) -> Topology:
     return Topology(tuple(sorted(topics)), subscriptions)
 
 
+def without_priorities(table: StageTable) -> StageTable:
+    """The same stages with one subscription each: for an engine that ignores filters, where every
+    message would come once for each priority.
+    """
+    plain = {
+        name: stage.model_copy(update={"priorities": False}) for name, stage in table.stages.items()
+    }
+    return replace(table, stages=plain)
+
+
 def _subscriptions(table: StageTable, base_url: str) -> Iterator[Subscription]:
     bury = table.stages[BURY]
     for stage in table.stages.values():
         if stage.trigger != "topic":
             continue
-        name = subscription_name(stage)
-        yield _push(table.prefix, stage, f"{stage.topic}", name, base_url)
+        for priority, chosen in stage.filters.items():
+            name = subscription_name(stage, priority)
+            own = _push(table.prefix, stage, f"{stage.topic}", name, base_url)
+            yield replace(own, filter=chosen, ordering=stage.ordering)
         yield _push(table.prefix, bury, stage.dead_letter_topic, stage.dead_letter_topic, base_url)
     yield Subscription(
         name=f"{table.prefix}-{bury.dead_letter_topic}",
@@ -69,16 +82,18 @@ def _subscriptions(table: StageTable, base_url: str) -> Iterator[Subscription]:
     )
 
 
-def subscription_name(stage: Stage) -> str:
-    """The stage's, and a digest of its filter and ordering where it has any.
+def subscription_name(stage: Stage, priority: Priority = NORMAL) -> str:
+    """The stage's, a priority other than normal, and a digest of filter and ordering if any.
 
     Neither can be changed on a subscription that exists. With another name the change makes a new
     subscription, and what waits in the old one is not lost with it.
     """
-    if not stage.filter and not stage.ordering:
-        return stage.name
-    fixed = f"{stage.filter or ''}\n{str(stage.ordering).lower()}"
-    return f"{stage.name}-{hashlib.sha256(fixed.encode()).hexdigest()[:8]}"
+    name = stage.name if priority == NORMAL else f"{stage.name}-{priority}"
+    chosen = stage.filters[priority]
+    if not chosen and not stage.ordering:
+        return name
+    fixed = f"{chosen}\n{str(stage.ordering).lower()}"
+    return f"{name}-{hashlib.sha256(fixed.encode()).hexdigest()[:8]}"
 
 
 def _push(prefix: str, stage: Stage, topic: str, name: str, base_url: str) -> Subscription:
@@ -93,6 +108,4 @@ def _push(prefix: str, stage: Stage, topic: str, name: str, base_url: str) -> Su
         max_backoff=stage.retry.max,
         dead_letter_topic=f"{prefix}-{stage.dead_letter_topic}",
         max_attempts=stage.max_attempts,
-        filter=stage.filter or "",
-        ordering=stage.ordering,
     )

@@ -18,7 +18,7 @@ module "operations" {
       budget                   = stage.budget
       dead_letter_subscription = try(stage.dead_letter_subscription.name, null)
       function                 = stage.function
-      subscription             = try(stage.subscription.name, null)
+      subscriptions            = [for each in stage.subscriptions : each.name]
     }
   }
 }

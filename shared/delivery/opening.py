@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from shared.delivery.admission import FREE, Admission, Gate
@@ -23,6 +24,7 @@ from shared.delivery.telling import tell_opened
 from shared.domain import chain, ids
 from shared.domain.chain import Advance
 from shared.domain.events import REDRIVE, Event, extensions
+from shared.domain.priorities import attribute_of
 from shared.domain.records import (
     EventRecord,
     Failure,
@@ -58,6 +60,16 @@ class Opening:
         """Whether it may have to wait; what is refused does not."""
         return self.refusal is None and self.version.flow.is_controlled
 
+    def carried(self, attributes: Mapping[str, str]) -> dict[str, str]:
+        """Attributes of the event's message that all messages of the run carry."""
+        said, _ = self.priority
+        return extensions({**attributes, **said})
+
+    @cached_property
+    def priority(self) -> tuple[Mapping[str, str], str | None]:
+        """What the flow says of it, as an attribute, and what is wrong with that, if anything."""
+        return attribute_of(self.version.flow.priority, self.event.variables())
+
 
 @dataclass(frozen=True)
 class _Drawn:
@@ -92,6 +104,9 @@ class Opener:
         begin. Raises ClaimBusyError.
         """
         for opening in openings:
+            if (trouble := opening.priority[1]) is not None:
+                told = f"the priority of {opening.run_id} is normal: {trouble}"
+                self._deps.telemetry.log("WARNING", told)
             await self._deps.flows.ensure_stored(opening.version, stored_at=self._deps.clock.now())
         event = self._event_write(openings)
         for _ in range(_TRIES):
@@ -221,7 +236,7 @@ class Opener:
             deadline=_deadline(opening, now),
             parent=parent,
             unheard=must_hear(opening.version.flow, awaited=parent is not None),
-            extensions=extensions(self._message.attributes),
+            extensions=opening.carried(self._message.attributes),
             expire_at=self._deps.expire_at(),
         )
         if opening.refusal is None:
@@ -281,7 +296,7 @@ class Opener:
 
     def _scope(self, opening: Opening, revision: str) -> Scope:
         pins = self._record(opening).pins(revision)
-        carried = extensions(self._message.attributes)
+        carried = opening.carried(self._message.attributes)
         return Scope(pins, opening.version, self._trace, carried, cause=self._event.key)
 
 

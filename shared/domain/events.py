@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from shared.domain import ids
 from shared.domain.model import Json, Wire
+from shared.domain.priorities import carried_priority
 from shared.errors import EventInvalidError, EventTooLargeError
 
 MAX_DATA_BYTES = 900 * 1024  # leaves room for the other fields in a Firestore document of 1 MiB
@@ -127,8 +128,8 @@ def count_in(attributes: Mapping[str, str], name: str) -> int | None:
 
 
 def extensions(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Attributes carried on to every later stage: those unknown to Segue, and its own counts."""
-    return {
+    """Attributes carried on to every later stage: those unknown to Segue, and some of its own."""
+    return carried_priority(attributes) | {
         name: text
         for name, text in attributes.items()
         if name in {REDRIVE, HOPS}

@@ -137,6 +137,12 @@ class Flow(Declared):
     concurrency: Concurrency | None = None
     rate: Rate | None = None
     debounce: Debounce | None = None
+    priority: str | None = Field(
+        None,
+        description="high, normal or low, or an expression over `event` that gives one of them;"
+        " otherwise what the event's publisher says, or normal.",
+        examples=["low", "'high' if event.data.plan == 'enterprise' else 'normal'"],
+    )
     steps: dict[str, AnyStep] = Field(min_length=1)
     outputs: dict[str, Json] = Field(
         default_factory=dict, description="Templates over the steps; the run's result."

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from shared.domain.durations import Seconds
 from shared.domain.model import Declared
+from shared.domain.priorities import NORMAL, Priority, filters
 
 # From the root of the repository, with slashes; never out of it.
 BundlePath = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]
@@ -51,6 +52,7 @@ class Stage(Declared):
     retry: Retry | None = None
     max_attempts: int | None = Field(None, ge=5, le=100)
     filter: str | None = Field(None, description="Over attributes; what does not match is acked.")
+    priorities: bool = Field(False, description="A subscription for each priority of runs.")
     ordering: bool = Field(False, description="Messages of one ordering key come one by one.")
     schedule: str | None = Field(None, description="Cron, UTC: when its topic gets a tick.")
     concurrency: int = Field(80, ge=1, le=1000)
@@ -80,13 +82,23 @@ class Stage(Declared):
 
     @model_validator(mode="after")
     def _fits_its_trigger(self) -> Self:
-        if self.trigger != "topic" and (self.filter or self.ordering or self.schedule):
-            raise ValueError(f"{self.name}: filter, ordering and schedule are for a topic's stage")
-        if self.filter is not None and len(self.filter.encode()) > MAX_FILTER_BYTES:
+        for_topics = self.filter or self.ordering or self.schedule or self.priorities
+        if self.trigger != "topic" and for_topics:
+            raise ValueError(
+                f"{self.name}: filter, ordering, priorities and schedule are for a topic's stage"
+            )
+        if any(len(one.encode()) > MAX_FILTER_BYTES for one in self.filters.values()):
             raise ValueError(f"{self.name}: filter must not exceed {MAX_FILTER_BYTES} bytes")
         if self.public and self.trigger != "http":
             raise ValueError(f"{self.name}: only a stage with trigger http can be public")
         return self
+
+    @property
+    def filters(self) -> dict[Priority, str]:
+        """Of each of its subscriptions; without priorities there is one, and all is normal."""
+        if self.priorities:
+            return filters(self.filter)
+        return {NORMAL: self.filter or ""}
 
     @property
     def reads_library(self) -> bool:

@@ -12,6 +12,7 @@ from shared.domain.actions import ACTIONS
 from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.flow import Flow, ScheduleTrigger
 from shared.domain.instances import LOOP
+from shared.domain.priorities import PRIORITIES
 from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step, WaitStep
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
@@ -66,6 +67,8 @@ class FlowCheck:
         for at, expression in key_expressions(self._flow):
             yield from self._text(at, expression, frozenset(), expression=True)
         yield from control_problems(self._source, self._flow)
+        if self._flow.priority is not None and self._flow.priority not in PRIORITIES:
+            yield from self._text(("priority",), self._flow.priority, frozenset(), expression=True)
         if self._flow.input is not None:
             complaint = schema_complaint(self._source, ("input",), self._flow.input)
             if complaint:

@@ -51,7 +51,7 @@ def _case(
     steps: str,
     outputs: str,
     *others: FlowVersion,
-    more: str = "",
+    more: str = "priority: \"'high' if event.data.n > 3 else 'low'\"",
     answers: Mapping[str, Answer] | None = None,
     **about: Any,
 ) -> Case:

@@ -69,6 +69,9 @@ FLOWS = {
     "  paid:\n    needs: nap\n    wait:\n      for: event\n      type: test.paid\n"
     "      key: event.data.run\n      equals: '{{ run.id }}'\n"
     "outputs: {said: '{{ early.data }}', by: '{{ ask.by }}', paid: '{{ paid.data.amount }}'}\n",
+    "ranked": "flow: ranked\non: {event: test.ranked}\npriority: event.data.priority\nsteps:\n"
+    "  first: {prompt: test/echo}\n"
+    "  second: {needs: first, action: log.write, with: {message: ranked}}\n",
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",

@@ -47,12 +47,14 @@ def inputs() -> dict[str, Any]:
     """The real stages, and an objective that the runs of this file miss."""
     table = read_stages()
     plan = topology(table, "http://front")
-    pushed = {(s.push_to or "").rsplit("/", 1)[-1]: s.name for s in plan.subscriptions if s.push_to}
+    pushed = [(s.push_to or "", s.name, s.topic) for s in plan.subscriptions if s.push_to]
     stages = {
         name: {
             "budget": stage.budget,
             "function": f"{table.prefix}-{name}",
-            "subscription": pushed[name] if stage.trigger == "topic" else None,
+            "subscriptions": [
+                own for to, own, topic in pushed if to.endswith(f"/{name}") and "-dead" not in topic
+            ],
             "dead_letter_subscription": f"{table.prefix}-{stage.dead_letter_topic}"
             if stage.trigger == "topic"
             else None,

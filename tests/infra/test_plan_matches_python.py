@@ -60,6 +60,7 @@ def test_filters_and_ordering_are_the_same_down_to_the_name(tmp_path: Path) -> N
     }
     table["stages"]["act"] |= {"ordering": True}
     table["stages"]["compose"] |= {"filter": "attributes:x", "ordering": True}
+    assert table["stages"]["compose"]["priorities"]
     file = tmp_path / "stages.yaml"
     file.write_text(yaml.safe_dump(table), "utf-8")
     here = read_stages(file)

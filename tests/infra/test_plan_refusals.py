@@ -30,7 +30,7 @@ TOLD = (
     "stage bury: min_instances is 30 and max_instances 20: lower the one or raise the other",
     "stage compose: budget is 55s and timeout 55s: lower the budget below the timeout",
     "stage compose: concurrency is 80 with cpu 0.5: less than one CPU serves one request at a time",
-    "stage compose: filter has 300 bytes: Pub/Sub takes 256",
+    "stage compose: filter has 388 bytes with that of a priority: Pub/Sub takes 256",
     "stage generate: ack_deadline is 601s: Pub/Sub takes 10s to 600s",
     "stage generate: memory is 16Gi with cpu 1: that many CPUs go with 128Mi to 4096Mi",
     "stage generate: retry.min is 540s and retry.max 60s: lower the one or raise the other",

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.topology import BURY, Subscription, subscription_name, topology
+from emulator.embedded.pubsub.filters import parse
+from emulator.topology import (
+    BURY,
+    Subscription,
+    subscription_name,
+    topology,
+    without_priorities,
+)
+from shared.domain.priorities import PRIORITIES, PRIORITY
 from shared.runtime.stage_table import read_stages
 
 TABLE = read_stages()
@@ -33,9 +41,40 @@ def test_every_dead_letter_topic_is_listened_to() -> None:
     assert dead <= heard
 
 
-def test_every_topic_is_listened_to_exactly_once() -> None:
-    topics = [subscription.topic for subscription in PLAN.subscriptions]
-    assert sorted(topics) == list(PLAN.topics)
+def takers(topic: str, attributes: dict[str, str]) -> list[str]:
+    """The subscriptions that get such a message."""
+    listening = [s for s in PLAN.subscriptions if s.topic == topic]
+    predicates = {s.name: parse(s.filter) for s in listening}
+    return [name for name, matches in predicates.items() if matches is None or matches(attributes)]
+
+
+@pytest.mark.parametrize("priority", [*PRIORITIES, "HIGH", "", None])
+def test_every_message_is_got_exactly_once_whatever_its_priority(priority: str | None) -> None:
+    attributes = {"segue-id": "x"} | ({} if priority is None else {PRIORITY: priority})
+    for topic in PLAN.topics:
+        assert len(takers(topic, attributes)) == 1, topic
+
+
+def test_a_message_waits_with_those_of_its_priority_only() -> None:
+    stages = [stage for stage in TABLE.stages.values() if stage.priorities]
+    assert [stage.name for stage in stages] == ["compose", "generate", "act"]
+    for stage in stages:
+        got = [takers(f"{TABLE.prefix}-{stage.topic}", {PRIORITY: one}) for one in PRIORITIES]
+        normal, none = got[1], takers(f"{TABLE.prefix}-{stage.topic}", {})
+        assert len({name for names in got for name in names}) == len(PRIORITIES)
+        assert normal == none
+
+
+def test_subscriptions_of_one_topic_differ_in_their_filter_alone() -> None:
+    for topic in PLAN.topics:
+        alike = {replace(s, name="", filter="") for s in PLAN.subscriptions if s.topic == topic}
+        assert len(alike) == 1, topic
+
+
+def test_an_engine_without_filters_has_one_subscription_a_topic() -> None:
+    plain = topology(without_priorities(TABLE), "http://front")
+    topics = [subscription.topic for subscription in plain.subscriptions]
+    assert sorted(topics) == list(PLAN.topics) == list(plain.topics)
 
 
 def test_dead_letters_of_all_stages_are_pushed_to_bury() -> None:
@@ -90,11 +129,16 @@ def test_a_change_of_what_cannot_be_changed_is_a_subscription_of_another_name() 
     assert len(set(names)) == len(names)
     assert names[0] == "route"
     assert all(re.fullmatch(r"route-[0-9a-f]{8}", name) for name in names[1:])
+    urgent = plain.model_copy(update={"priorities": True})
+    each = [subscription_name(urgent, priority) for priority in PRIORITIES]
+    assert len({*each, *names}) == len(each) + len(names)
+    assert re.fullmatch(r"route-high-[0-9a-f]{8}", each[0])
 
 
 def test_only_what_a_stage_reads_is_filtered_and_ordered_not_its_dead_letters() -> None:
     route = TABLE.stages["route"].model_copy(update={"filter": "attributes:x", "ordering": True})
     stages = {**TABLE.stages, "route": route}
     plan = topology(replace(TABLE, stages=stages), "http://front")
+    prioritised = {f"{TABLE.prefix}-{stage.topic}" for stage in stages.values() if stage.priorities}
     chosen = {s.topic for s in plan.subscriptions if s.filter or s.ordering}
-    assert chosen == {f"{TABLE.prefix}-{route.topic}"}
+    assert chosen == {f"{TABLE.prefix}-{route.topic}", *prioritised}

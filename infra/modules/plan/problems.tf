@@ -5,12 +5,12 @@ locals {
   _keys = [
     "ack_deadline", "budget", "concurrency", "cpu", "data", "deletes",
     "effectful", "extras", "filter", "max_attempts", "max_instances", "memory",
-    "min_instances", "ordering", "public", "publishes", "retry", "schedule",
-    "secrets", "stores", "timeout", "topic", "trigger",
+    "min_instances", "ordering", "priorities", "public", "publishes", "retry",
+    "schedule", "secrets", "stores", "timeout", "topic", "trigger",
   ]
   _for_topics = [
-    "ack_deadline", "filter", "max_attempts", "ordering", "retry", "schedule",
-    "topic",
+    "ack_deadline", "filter", "max_attempts", "ordering", "priorities", "retry",
+    "schedule", "topic",
   ]
   _for_deliveries = ["ack_deadline", "max_attempts", "retry"]
   _needed = {
@@ -19,7 +19,7 @@ locals {
     "topic"        = concat(["budget", "memory", "timeout", "topic"], local._for_deliveries)
   }
   _misplaced = {
-    "dead-letters" = concat(["public"], ["filter", "ordering", "schedule", "topic"])
+    "dead-letters" = concat(["public"], ["filter", "ordering", "priorities", "schedule", "topic"])
     "http"         = local._for_topics
     "topic"        = ["public"]
   }
@@ -192,9 +192,10 @@ locals {
   )
 
   _filter_bytes = {
-    for name, row in local._rows : name => floor(
-      length(replace(base64encode(row.filter), "=", "")) * 3 / 4
-    )
+    for name, filters in local._filters : name => max([
+      for filter in values(filters) :
+      floor(length(replace(base64encode(filter), "=", "")) * 3 / 4)
+    ]...)
   }
 
   _delivery_problems = concat(local._miscounted.max_attempts, flatten([
@@ -214,7 +215,7 @@ locals {
         && local._durations["${name}/retry.${which}"] == null
       ],
       local._filter_bytes[name] <= 256 ? [] : [
-        "stage ${name}: filter has ${local._filter_bytes[name]} bytes: Pub/Sub takes 256",
+        "stage ${name}: filter has ${local._filter_bytes[name]} bytes${local._rows[name].priorities ? " with that of a priority" : ""}: Pub/Sub takes 256",
       ],
     )
   ]))

@@ -20,6 +20,7 @@ locals {
       filter       = try(coalesce(tostring(row.filter)), "")
       max_attempts = try(tonumber(row.max_attempts), null)
       ordering     = try(tobool(row.ordering), false)
+      priorities   = try(tobool(row.priorities), false)
       public       = try(tobool(row.public), false)
       publishes    = try([for topic in row.publishes : tostring(topic)], [])
       schedule     = try(tostring(row.schedule), null)

@@ -65,7 +65,7 @@ locals {
 
       dead_letter_topic        = try(local._dead_letter_topics[name], null)
       dead_letter_subscription = try(local._dead_letter_subscriptions[name], null)
-      subscription             = try(local._stage_subscriptions[name], null)
+      subscriptions            = try(local._stage_subscriptions[name], {})
       topic                    = local._topics[name]
 
       environment = merge(

@@ -30,26 +30,48 @@ locals {
   # Neither filter nor ordering of a subscription can be changed. With a digest
   # of them in its name a change makes a new subscription beside the old one,
   # which keeps what waits in it.
+  # A stage with priorities has a subscription for each: what waits in one keeps
+  # nothing waiting in the others. Every message matches exactly one.
+  _priorities = {
+    high   = "attributes.\"segue-priority\" = \"high\""
+    low    = "attributes.\"segue-priority\" = \"low\""
+    normal = "NOT (attributes.\"segue-priority\" = \"high\" OR attributes.\"segue-priority\" = \"low\")"
+  }
+  _filters = {
+    for name, row in local._rows : name => {
+      for priority, filter in local._priorities : priority => (
+        !row.priorities ? row.filter
+        : row.filter == "" ? filter
+        : "(${row.filter}) AND ${filter}"
+      ) if row.priorities || priority == "normal"
+    }
+  }
   _suffixes = {
-    for name, row in local._rows : name => (
-      row.filter == "" && !row.ordering
-      ? ""
-      : "-${substr(sha256("${row.filter}\n${row.ordering}"), 0, 8)}"
-    )
+    for name, row in local._rows : name => {
+      for priority, filter in local._filters[name] : priority => join("", [
+        priority == "normal" ? "" : "-${priority}",
+        filter == "" && !row.ordering
+        ? ""
+        : "-${substr(sha256("${filter}\n${row.ordering}"), 0, 8)}",
+      ])
+    }
   }
 
+  # Stage -> priority -> subscription; without priorities, all is normal.
   _stage_subscriptions = {
     for name, row in local._subscribed : name => {
-      ack_deadline      = row.ack_deadline
-      dead_letter_topic = local._dead_letter_topics[name]
-      filter            = row.filter
-      max_attempts      = row.max_attempts
-      max_backoff       = row.max_backoff
-      min_backoff       = row.min_backoff
-      name              = "${local._prefix}-${name}${local._suffixes[name]}"
-      ordering          = row.ordering
-      push_to           = name
-      topic             = local._topics[name]
+      for priority, filter in local._filters[name] : priority => {
+        ack_deadline      = row.ack_deadline
+        dead_letter_topic = local._dead_letter_topics[name]
+        filter            = filter
+        max_attempts      = row.max_attempts
+        max_backoff       = row.max_backoff
+        min_backoff       = row.min_backoff
+        name              = "${local._prefix}-${name}${local._suffixes[name][priority]}"
+        ordering          = row.ordering
+        push_to           = name
+        topic             = local._topics[name]
+      }
     }
   }
 
@@ -85,7 +107,7 @@ locals {
   }, null)
 
   _subscriptions = concat(
-    values(local._stage_subscriptions),
+    flatten([for each in values(local._stage_subscriptions) : values(each)]),
     values(local._dead_letter_subscriptions),
     local._parking == null ? [] : [local._parking],
   )

@@ -4,21 +4,23 @@
 # not deleted but left to itself: it goes on pushing what waits in it, and what
 # is published from now on, to the same function. Stages drop what they get
 # twice. infra/README.md says when and how to delete it.
+#
+# One for each priority, where the stage has them; each is pushed by itself.
 
 resource "google_pubsub_subscription" "default" {
-  count = var.stage.subscription == null ? 0 : 1
+  for_each = var.stage.subscriptions
 
-  ack_deadline_seconds    = var.stage.subscription.ack_deadline
+  ack_deadline_seconds    = each.value.ack_deadline
   deletion_policy         = var.keep_backlogs ? "ABANDON" : "DELETE"
-  enable_message_ordering = var.stage.subscription.ordering
-  filter                  = var.stage.subscription.filter == "" ? null : var.stage.subscription.filter
-  name                    = var.stage.subscription.name
+  enable_message_ordering = each.value.ordering
+  filter                  = each.value.filter == "" ? null : each.value.filter
+  name                    = each.value.name
   project                 = var.project_id
   topic                   = google_pubsub_topic.default[0].id
 
   dead_letter_policy {
     dead_letter_topic     = google_pubsub_topic.dead_letter[0].id
-    max_delivery_attempts = var.stage.subscription.max_attempts
+    max_delivery_attempts = each.value.max_attempts
   }
 
   # Without it a subscription that is idle for 31 days is deleted.
@@ -37,8 +39,8 @@ resource "google_pubsub_subscription" "default" {
   }
 
   retry_policy {
-    maximum_backoff = "${var.stage.subscription.max_backoff}s"
-    minimum_backoff = "${var.stage.subscription.min_backoff}s"
+    maximum_backoff = "${each.value.max_backoff}s"
+    minimum_backoff = "${each.value.min_backoff}s"
   }
 
   lifecycle {
@@ -54,14 +56,25 @@ resource "google_pubsub_subscription" "default" {
 
 # Pub/Sub acknowledges on our behalf what it has moved to the dead letters.
 resource "google_pubsub_subscription_iam_member" "agent" {
-  count = var.stage.subscription == null ? 0 : 1
+  for_each = google_pubsub_subscription.default
 
   member       = var.pubsub_agent
   project      = var.project_id
   role         = "roles/pubsub.subscriber"
-  subscription = google_pubsub_subscription.default[0].name
+  subscription = each.value.name
 
   lifecycle {
     create_before_destroy = true
   }
+}
+
+# Before there were priorities a stage had one subscription, without a key.
+moved {
+  from = google_pubsub_subscription.default[0]
+  to   = google_pubsub_subscription.default["normal"]
+}
+
+moved {
+  from = google_pubsub_subscription_iam_member.agent[0]
+  to   = google_pubsub_subscription_iam_member.agent["normal"]
 }

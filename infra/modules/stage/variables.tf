@@ -137,7 +137,7 @@ variable "stage" {
       min_backoff  = number
       name         = string
     }))
-    subscription = optional(object({
+    subscriptions = optional(map(object({
       ack_deadline = number
       filter       = string
       max_attempts = number
@@ -145,7 +145,7 @@ variable "stage" {
       min_backoff  = number
       name         = string
       ordering     = bool
-    }))
+    })), {})
   })
   nullable = false
 }

@@ -242,7 +242,7 @@ def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str]
     """By step: (calls, those allowed) where there were more than misfortune accounts for."""
     allowed: Counter[tuple[str, str]] = Counter()
     for work in works:
-        if work.step is not None and work.subscription.endswith("-generate"):
+        if work.step is not None and _is_of_generate(work.subscription):
             allowed[work.step] += work.excuses + (work.asked and _was_cut_down(work))
     for run_id, _ in records(watch.documents, "runs"):
         for name, step in records(watch.documents, f"{run_path(run_id)}/steps"):
@@ -250,6 +250,11 @@ def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str]
             allowed[run_id, name] += outcomes.count("retried")
     asked = Counter(watch.asked)
     return {step: (n, 1 + allowed[step]) for step, n in asked.items() if n > 1 + allowed[step]}
+
+
+def _is_of_generate(subscription: str) -> bool:
+    """Of any priority; its dead letters ask no model."""
+    return "-generate" in subscription and not subscription.endswith("-dead")
 
 
 def _was_cut_down(work: Work) -> bool:

@@ -51,8 +51,13 @@ def test_an_http_stage_needs_no_subscription() -> None:
         ({"trigger": "cron"}, "trigger"),
         ({"colour": "red"}, "colour"),
         ({"filter": "é" * 129}, "act: filter must not exceed 256 bytes"),
+        ({"filter": "é" * 100, "priorities": True}, "act: filter must not exceed 256 bytes"),
+        ({"trigger": "dead-letters", "topic": None, "priorities": True}, "priorities and schedule"),
         ({"public": True}, "act: only a stage with trigger http can be public"),
-        ({"trigger": "dead-letters", "ordering": True}, "act: filter, ordering and schedule"),
+        (
+            {"trigger": "dead-letters", "ordering": True},
+            "act: filter, ordering, priorities and schedule",
+        ),
     ],
 )
 def test_an_unsound_row_is_refused(change: dict[str, Any], complaint: str) -> None:

@@ -42,7 +42,7 @@ locals {
   # it is there, it is watched too, by the name without the digest.
   subscriptions = sort(distinct([
     for name in compact(flatten([
-      for stage in values(var.stages) : [stage.subscription, stage.dead_letter_subscription]
+      for stage in values(var.stages) : [stage.subscriptions, stage.dead_letter_subscription]
     ])) : "${replace(name, "/-[0-9a-f]{8}$/", "")}(-[0-9a-f]{8})?"
   ]))
 }

@@ -5,9 +5,9 @@ variables {
   project_id          = "my-project"
   region              = "us-central1"
   stages = {
-    generate = { budget = 285, function = "segue-generate", subscription = "segue-generate", dead_letter_subscription = "segue-generate-dead" }
+    generate = { budget = 285, function = "segue-generate", subscriptions = ["segue-generate"], dead_letter_subscription = "segue-generate-dead" }
     ingest   = { budget = 25, function = "segue-ingest" }
-    sweep    = { budget = 50, function = "segue-sweep", subscription = "segue-sweep", dead_letter_subscription = "segue-sweep-dead" }
+    sweep    = { budget = 50, function = "segue-sweep", subscriptions = ["segue-sweep"], dead_letter_subscription = "segue-sweep-dead" }
   }
 }
 

@@ -95,7 +95,7 @@ variable "stages" {
     budget                   = number
     dead_letter_subscription = optional(string)
     function                 = string
-    subscription             = optional(string)
+    subscriptions            = optional(list(string), [])
   }))
   nullable = false
 

@@ -52,8 +52,8 @@ run "durations_become_seconds" {
   }
   assert {
     condition = (
-      output.stages.route.subscription.ack_deadline == 60
-      && output.stages.route.subscription.min_backoff == 0.5
+      output.stages.route.subscriptions.normal.ack_deadline == 60
+      && output.stages.route.subscriptions.normal.min_backoff == 0.5
       && output.stages.route.dead_letter_subscription.max_backoff == 600
     )
     error_message = "1m is 60, 500ms is 0.5, 10m is 600"
@@ -103,7 +103,7 @@ run "a_stage_over_http_has_no_topic" {
   assert {
     condition = (
       output.stages.ingest.topic == null
-      && output.stages.ingest.subscription == null
+      && length(output.stages.ingest.subscriptions) == 0
       && output.stages.ingest.dead_letter_topic == null
     )
     error_message = "nothing is pushed to a stage with trigger http"
@@ -164,7 +164,7 @@ run "another_filter_is_another_subscription" {
 
   assert {
     condition = (
-      output.stages.route.subscription.name
+      output.stages.route.subscriptions.normal.name
       == "segue-route-${substr(sha256("attributes:tenant\ntrue"), 0, 8)}"
     )
     error_message = "the name has a digest of filter and ordering"
@@ -172,6 +172,28 @@ run "another_filter_is_another_subscription" {
   assert {
     condition     = output.stages.route.dead_letter_subscription.name == "segue-route-dead"
     error_message = "dead letters are neither filtered nor ordered"
+  }
+}
+
+run "priorities_are_subscriptions" {
+  command = plan
+
+  variables {
+    table = merge(var.table, {
+      stages = merge(var.table.stages, {
+        route = merge(var.table.stages.route, { priorities = true, filter = "attributes:x" })
+      })
+    })
+  }
+
+  assert {
+    condition = (
+      join(" ", keys(output.stages.route.subscriptions)) == "high low normal"
+      && output.stages.route.subscriptions.high.filter == "(attributes:x) AND attributes.\"segue-priority\" = \"high\""
+      && startswith(output.stages.route.subscriptions.low.name, "segue-route-low-")
+      && length(output.subscriptions) == 5
+    )
+    error_message = "one a priority, each with a filter; dead letters and parking as ever"
   }
 }
 

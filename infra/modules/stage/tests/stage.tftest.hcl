@@ -54,14 +54,16 @@ variables {
       min_backoff  = 10
       name         = "segue-route-dead"
     }
-    subscription = {
-      ack_deadline = 60
-      filter       = "attributes:tenant"
-      max_attempts = 20
-      max_backoff  = 60
-      min_backoff  = 1
-      name         = "segue-route-12345678"
-      ordering     = true
+    subscriptions = {
+      normal = {
+        ack_deadline = 60
+        filter       = "attributes:tenant"
+        max_attempts = 20
+        max_backoff  = 60
+        min_backoff  = 1
+        name         = "segue-route-12345678"
+        ordering     = true
+      }
     }
   }
 }
@@ -69,9 +71,9 @@ variables {
 run "messages_are_pushed_with_a_token_for_the_service" {
   assert {
     condition = (
-      google_pubsub_subscription.default[0].push_config[0].push_endpoint == google_cloudfunctions2_function.default.service_config[0].uri
-      && google_pubsub_subscription.default[0].push_config[0].oidc_token[0].audience == google_cloudfunctions2_function.default.service_config[0].uri
-      && google_pubsub_subscription.default[0].push_config[0].oidc_token[0].service_account_email == "push@p.iam.gserviceaccount.com"
+      google_pubsub_subscription.default["normal"].push_config[0].push_endpoint == google_cloudfunctions2_function.default.service_config[0].uri
+      && google_pubsub_subscription.default["normal"].push_config[0].oidc_token[0].audience == google_cloudfunctions2_function.default.service_config[0].uri
+      && google_pubsub_subscription.default["normal"].push_config[0].oidc_token[0].service_account_email == "push@p.iam.gserviceaccount.com"
     )
     error_message = "pushed as the push account, to and for the service's own address"
   }
@@ -88,11 +90,11 @@ run "messages_are_pushed_with_a_token_for_the_service" {
 run "a_subscription_never_expires_and_gives_up_to_the_dead_letters" {
   assert {
     condition = (
-      google_pubsub_subscription.default[0].expiration_policy[0].ttl == ""
-      && google_pubsub_subscription.default[0].dead_letter_policy[0].max_delivery_attempts == 20
-      && google_pubsub_subscription.default[0].retry_policy[0].minimum_backoff == "1s"
-      && google_pubsub_subscription.default[0].filter == "attributes:tenant"
-      && google_pubsub_subscription.default[0].enable_message_ordering
+      google_pubsub_subscription.default["normal"].expiration_policy[0].ttl == ""
+      && google_pubsub_subscription.default["normal"].dead_letter_policy[0].max_delivery_attempts == 20
+      && google_pubsub_subscription.default["normal"].retry_policy[0].minimum_backoff == "1s"
+      && google_pubsub_subscription.default["normal"].filter == "attributes:tenant"
+      && google_pubsub_subscription.default["normal"].enable_message_ordering
       && google_pubsub_subscription.dead_letter[0].expiration_policy[0].ttl == ""
       && google_pubsub_subscription.dead_letter[0].push_config[0].push_endpoint == "https://bury-x.a.run.app"
     )
@@ -101,17 +103,47 @@ run "a_subscription_never_expires_and_gives_up_to_the_dead_letters" {
   assert {
     condition = (
       google_pubsub_topic_iam_member.dead_letter_agent[0].role == "roles/pubsub.publisher"
-      && google_pubsub_subscription_iam_member.agent[0].role == "roles/pubsub.subscriber"
+      && google_pubsub_subscription_iam_member.agent["normal"].role == "roles/pubsub.subscriber"
       && google_pubsub_subscription_iam_member.dead_letter_agent[0].role == "roles/pubsub.subscriber"
     )
     error_message = "Pub/Sub's agent may move what fails to the dead letters"
   }
 }
 
+run "each_priority_has_a_subscription_that_is_like_the_others" {
+  variables {
+    stage = merge(var.stage, {
+      subscriptions = {
+        for priority, filter in {
+          high   = "attributes.x = \"high\"",
+          low    = "attributes.x = \"low\"",
+          normal = "NOT attributes:x",
+          } : priority => merge(var.stage.subscriptions.normal, {
+            filter = filter, name = "segue-route-${priority}"
+        })
+      }
+    })
+  }
+
+  assert {
+    condition = (
+      join(" ", keys(google_pubsub_subscription.default)) == "high low normal"
+      && join(" ", keys(google_pubsub_subscription_iam_member.agent)) == "high low normal"
+      && length(distinct([for one in google_pubsub_subscription.default : one.filter])) == 3
+      && length(distinct([for one in google_pubsub_subscription.default : one.push_config[0].push_endpoint])) == 1
+      && alltrue([
+        for one in google_pubsub_subscription.default :
+        one.dead_letter_policy[0].max_delivery_attempts == 20 && one.ack_deadline_seconds == 60
+      ])
+    )
+    error_message = "three, with filters of their own, to one service, with the same numbers"
+  }
+}
+
 run "a_subscription_stays_when_it_goes_out_of_use" {
   assert {
     condition = (
-      google_pubsub_subscription.default[0].deletion_policy == "ABANDON"
+      google_pubsub_subscription.default["normal"].deletion_policy == "ABANDON"
       && google_pubsub_subscription.dead_letter[0].deletion_policy == "ABANDON"
     )
     error_message = "what waits in a subscription is not deleted with it"
@@ -124,7 +156,7 @@ run "a_subscription_goes_where_nothing_is_to_be_kept" {
   }
 
   assert {
-    condition     = google_pubsub_subscription.default[0].deletion_policy == "DELETE"
+    condition     = google_pubsub_subscription.default["normal"].deletion_policy == "DELETE"
     error_message = "keep_backlogs = false deletes it"
   }
 }

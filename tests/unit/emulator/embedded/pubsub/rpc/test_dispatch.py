@@ -22,6 +22,7 @@ from emulator.embedded.pubsub.model import (
 )
 from emulator.embedded.pubsub.rpc.dispatch import Dispatcher
 from emulator.embedded.pubsub.rpc.push_request import PushRequest
+from shared.domain.priorities import PRIORITY, filters
 
 TOPIC, DEAD = "projects/p/topics/topic", "projects/p/topics/dead"
 NAME, BURIED = "projects/p/subscriptions/pushed", "projects/p/subscriptions/buried"
@@ -117,6 +118,21 @@ async def test_what_is_refused_comes_again_when_the_back_off_has_passed(world: W
     world.later(3600)
     await settled()
     assert world.endpoint.attempts() == [1, 2, 3]
+
+
+async def test_a_flood_of_one_priority_does_not_keep_another_waiting(world: World) -> None:
+    """The filters are those of the stages; nothing that is low ever ends."""
+    for priority, chosen in filters(None).items():
+        world.subscribe(f"{NAME}-{priority}", filter=chosen)
+    world.endpoint.answer = lambda _: asyncio.get_running_loop().create_future()
+    flood = [Message("", b"", {"n": "low", PRIORITY: "low"}, 0, "") for _ in range(200)]
+    world.broker.publish(TOPIC, flood)
+    await world.endpoint.reached(3)
+    world.broker.publish(TOPIC, [Message("", b"", {"n": "high", PRIORITY: "high"}, 0, "")])
+    world.publish("normal")
+    await world.endpoint.reached(5)
+    await settled()
+    assert world.endpoint.bodies() == ["low", "low", "low", "high", "normal"]
 
 
 async def test_no_more_than_the_limit_are_under_way_and_the_next_starts_when_one_ends(
