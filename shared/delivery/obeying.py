@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from shared.delivery.cancelling import cancel
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.hearing import hear
-from shared.delivery.pausing import pause, resume
 from shared.delivery.signalling import take_signal
 from shared.domain.commands import Cancel, Command, Pause, Resume, RunEnded, Signal
 from shared.domain.events import Event
 from shared.errors import EventInvalidError
 
+
+async def _stop(
+    command: Cancel | Pause | Resume, event: Event, received: Received, deps: Deps
+) -> Handled:
+    """What few runs ever meet is loaded with the first of them."""
+    from shared.delivery import cancelling, pausing  # noqa: PLC0415
+
+    match command:
+        case Cancel():
+            return await cancelling.cancel(command, event, received, deps)
+        case Pause():
+            return await pausing.pause(command, event, received, deps)
+        case Resume():
+            return await pausing.resume(command, event, received, deps)
+
+
 Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
 _OBEY: Mapping[type[Command], Obey] = {
-    Cancel: cancel,
-    Pause: pause,
-    Resume: resume,
+    Cancel: _stop,
+    Pause: _stop,
+    Resume: _stop,
     RunEnded: hear,
     Signal: take_signal,
 }
