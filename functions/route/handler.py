@@ -6,11 +6,10 @@ Knows nothing of how runs are stored or steps are sent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.delivery.admission import keys_of
 from shared.delivery.awaiting import bring
-from shared.delivery.collecting import Collecting, collect, collecting
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
@@ -30,6 +29,9 @@ from shared.domain.starts import START
 from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
 from shared.prompting.render import schema_problem
+
+if TYPE_CHECKING:
+    from shared.delivery.collecting import Collecting
 
 OPENED_RUN = "segue-run"
 
@@ -66,8 +68,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     await opener.open_all(openings)
     for key in opener.waiting:  # somebody may have made room after that was decided
         await advance(key, deps)
-    for each in batches:
-        await collect(each, deps)
+    await _collect(batches, deps)
     await _bury_refused(openings, delivery.message, deps)
     met = await bring(event, deps)
     if event.type == START:
@@ -110,6 +111,8 @@ def _batches(deps: Deps, event: Event, only: str | None) -> tuple[list[Collectin
         batch = version.flow.collects(event.type) if only in {None, name} else None
         if batch is None:
             continue
+        from shared.delivery.collecting import collecting  # noqa: PLC0415 - few flows have batches
+
         condition = version.flow.on.where
         try:
             if condition is None or holds(condition, {"event": event.variables()}):
@@ -117,6 +120,13 @@ def _batches(deps: Deps, event: Event, only: str | None) -> tuple[list[Collectin
         except (ExpressionError, InputInvalidError) as error:
             refused.append(Opening(version, event, refusal=error))
     return found, refused
+
+
+async def _collect(batches: Sequence[Collecting], deps: Deps) -> None:
+    for each in batches:
+        from shared.delivery.collecting import collect  # noqa: PLC0415 - few flows have batches
+
+        await collect(each, deps)
 
 
 def _is_started(version: FlowVersion, event: Event) -> bool:
