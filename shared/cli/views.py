@@ -27,7 +27,15 @@ def run_view(report: Report) -> RenderableType:
     if above:
         told = f"  child of {safe(above['run_id'])}, step {safe(above['step'])}"
         head.append_text(Text.from_markup(f"\n[dim]{told}[/]"))
-    return Group(head, Padding(steps_view(report), (0, 0, 0, 2)), *_endings(report))
+    return Group(
+        head, *_relations(report), Padding(steps_view(report), (0, 0, 0, 2)), *_endings(report)
+    )
+
+
+def _relations(report: Report) -> Iterator[RenderableType]:
+    for key in ("hook_of", "undoes", "undone_by"):
+        if report.get(key):
+            yield Text.from_markup(f"  [dim]{key.replace('_', ' ')}[/] {safe(report[key])}")
 
 
 def steps_view(report: Report) -> Table:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from shared.delivery import undoing
+from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.homecoming import child_ended, leave_no_child
+from shared.delivery.hooks import start_hook
 from shared.delivery.turns import advance
 from shared.domain.commands import RunEnded
 from shared.domain.events import Event
@@ -21,7 +24,12 @@ from shared.ports import Document, Update
 # Told of the run's record as it was found, with the delivery in hand. False: it has to be told
 # again later, by the next tick of `sweep`.
 Listener = Callable[[Document, RunRecord, Received, Deps], Awaitable[bool]]
-LISTENERS: tuple[Listener, ...] = (child_ended, leave_no_child)
+LISTENERS: tuple[Listener, ...] = (
+    child_ended,
+    leave_no_child,
+    start_hook,
+    undoing.nothing_is_under_way,
+)
 
 
 async def hear(command: RunEnded, _event: Event, received: Received, deps: Deps) -> Handled:
@@ -38,17 +46,15 @@ async def hear(command: RunEnded, _event: Event, received: Received, deps: Deps)
     if run.control is not None:  # not lost without a mark on the run: sweep looks at keys, too
         await advance(run.control, deps)
     if not run.unheard and not received.delivery.message.redrives:
+        await undoing.resume(run, received, deps)
         return Handled("heard")
+    reach("decoded")
     try:
         for listener in LISTENERS:
             if not await listener(found, run, received, deps):
                 return Handled("not-yet")
-    except Permanent:
-        await _heard(found, deps)  # else `sweep` would have it fail for ever
+        is_undone = await undoing.conclude(found, run, received, deps)
+    except Permanent:  # `sweep` would have it fail for ever
+        await deps.store.commit([Update(found.path, {"unheard": False}, found.revision)])
         raise
-    await _heard(found, deps)
-    return Handled("told")
-
-
-async def _heard(found: Document, deps: Deps) -> None:
-    await deps.store.commit([Update(found.path, {"unheard": False}, found.revision)])
+    return Handled("undoing" if is_undone else "told")

@@ -48,7 +48,12 @@ class Maps:
             require_fitting(list(values), f"the list of step {step!r}")
         except (TypeError, ValueError) as error:
             raise MapInvalidError(f"`{source}` is no JSON: {error}") from error
-        return list(values)
+        undone = self._scope.version.undone_by(step)
+        if undone is None:
+            return list(values)
+        if undone.indexes[-1] >= len(values):
+            raise MapInvalidError(f"`{source}` has fewer items than it had in the run it undoes")
+        return [values[index] for index in undone.indexes]
 
     async def record(self, step: str, variables: Mapping[str, Any]) -> StepRecord:
         """A map that begins, or one of no items, which has ended with it. Raises as `items`."""
@@ -119,7 +124,7 @@ class Maps:
         items = [
             Item(
                 Instance(step, index),
-                self._known(mapped, index, variables),
+                self._known(step, mapped, index, variables),
                 self._place(step, mapped, index),
             )
             for index in indexes
@@ -131,14 +136,18 @@ class Maps:
     ) -> tuple[str, Message]:
         """(topic, message) of an item."""
         assert item.index is not None
-        known = self._known(mapped, item.index, variables)
+        known = self._known(item.step, mapped, item.index, variables)
         place = self._place(item.step, mapped, item.index)
         return self._scope.hand_over(str(item), known, place, resumes)
 
-    def _known(self, mapped: Mapped, index: int, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """What an item sees."""
+    def _known(
+        self, step: str, mapped: Mapped, index: int, variables: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What an item sees; one that undoes another has that one's index."""
         assert mapped.values is not None
-        return {**variables, "item": mapped.values[index], "index": index}
+        undone = self._scope.version.undone_by(step)
+        shown = index if undone is None else undone.indexes[index]
+        return {**variables, "item": mapped.values[index], "index": shown}
 
     def _place(self, step: str, mapped: Mapped, index: int) -> Place:
         return Place(size=mapped.size, next=self.after(step, mapped, index))

@@ -33,7 +33,7 @@ from shared.domain.records import (
     event_path,
     run_path,
 )
-from shared.domain.starts import ParentRef, parent_of
+from shared.domain.starts import FAILED_RUN, ParentRef, parent_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, ClaimBusyError, Conflict, SegueError, StaleError
@@ -235,6 +235,7 @@ class Opener:
             created_at=now,
             deadline=_deadline(opening, now),
             parent=parent,
+            hook_of=self._message.attributes.get(FAILED_RUN),
             unheard=must_hear(opening.version.flow, awaited=parent is not None),
             extensions=opening.carried(self._message.attributes),
             expire_at=self._deps.expire_at(),

@@ -15,6 +15,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.frontier import send_frontier
 from shared.delivery.holding import let_go
 from shared.delivery.kinship import above, below
+from shared.delivery.undoing import undone_by
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Message
 from shared.domain.events import REDRIVE
@@ -165,6 +166,9 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, t
     run = RunRecord.of(found.data)
     if run.status is RunStatus.CANCELLED:
         told = f"run {run_id} was cancelled, and that is for good; start it again with another id"
+        raise RedriveRefusedError(told)
+    if undo := await undone_by(run_id, deps):
+        told = f"what run {run_id} has done is undone by run {undo}; start it again with another id"
         raise RedriveRefusedError(told)
     if run.status not in {RunStatus.FAILED, RunStatus.RUNNING}:
         raise RedriveRefusedError(f"run {run_id} has {run.status}; only a failed run can go on")

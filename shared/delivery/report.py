@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.standing import status_of
+from shared.delivery.undoing import undone_by
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
 from shared.domain.instances import Instance, instance_of
@@ -43,6 +44,7 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         "redrives": run.redrives,
         **(await _line(run, deps)),
         **({"parent": run.parent.model_dump()} if run.parent else {}),
+        **await _relations(run, deps),
         "steps": steps,
         "totals": _totals(record for record in records.values() if record is not None),
     }
@@ -59,6 +61,16 @@ async def _line(run: RunRecord, deps: Deps) -> Report:
     before = await deps.store.count(Query("runs", (*where, (by, "<", own))))
     key = lane.key if lane is not None else ""
     return {"waits": {"key": key, "before": before, "due": _told(run.due)}}
+
+
+async def _relations(run: RunRecord, deps: Deps) -> Report:
+    """The runs that this one is there for, or that is there for this one."""
+    related = {
+        "hook_of": run.hook_of,
+        "undoes": run.undoes,
+        "undone_by": await undone_by(run.run_id, deps) if run.error is not None else None,
+    }
+    return {name: other for name, other in related.items() if other is not None}
 
 
 def summary_of(run: RunRecord, status: RunStatus | None = None) -> Report:

@@ -23,9 +23,10 @@ from shared.domain.envelope import (
     context_of,
 )
 from shared.domain.events import extensions
-from shared.domain.instances import instance_of
+from shared.domain.instances import Instance, instance_of
 from shared.domain.records import EventRecord, Failure, StepRecord, event_path, step_path
 from shared.domain.trace import TraceContext, parse_traceparent
+from shared.domain.undoing import SUFFIX
 from shared.domain.version import FlowVersion
 from shared.errors import PayloadMissingError
 from shared.ports import Document, Store
@@ -99,13 +100,25 @@ class Scope:
         else:
             wanted = self.version.wanted_by_items(instance.step)
         wanted -= {"run"}  # the pins tell that
-        return context_of({name: value for name, value in variables.items() if name in wanted})
+        undone = self.undone_item(instance)
+        own = wanted & {undone.step} if undone is not None else frozenset()
+        known = {name: value for name, value in variables.items() if name in wanted - own}
+        context = context_of(known)
+        return context.model_copy(update={"stored": (*context.stored, *own)}) if own else context
+
+    def undone_item(self, instance: Instance) -> Instance | None:
+        """The item, of the run that is undone, that this one undoes; None where it undoes none."""
+        undone = self.version.undone_by(instance.step) if instance.index is not None else None
+        if undone is None or instance.index is None:
+            return None
+        return Instance(undone.step, undone.indexes[instance.index])
 
     def run_variables(self) -> dict[str, str]:
-        """What expressions see as `run`."""
+        """What expressions see as `run`. What undoes a run sees the run that it undoes."""
+        undone = self.run.undoes
         return {
-            "id": self.run.id,
-            "flow": self.run.flow,
+            "id": undone or self.run.id,
+            "flow": self.run.flow.removesuffix(SUFFIX) if undone else self.run.flow,
             "correlation_id": self.run.correlation_id,
         }
 
@@ -157,6 +170,10 @@ async def variables_of(store: Store, scope: Scope, envelope: Envelope) -> dict[s
     if instance.index is not None and "item" in stored:
         stored.remove("item")
         loaded["item"] = await _stored_item(store, scope.run, instance.step, instance.index)
+    undone = scope.undone_item(instance)
+    if undone is not None and undone.step in stored:
+        stored.remove(undone.step)
+        loaded |= await _output_of(store, scope.run, undone)
     loaded |= await load(store, scope, stored)
     return {**context.inline, **loaded, "run": scope.run_variables()}
 
@@ -170,6 +187,13 @@ async def _stored_item(store: Store, run: RunPins, step: str, index: int) -> Any
     return mapped.values[index]
 
 
+async def _output_of(store: Store, run: RunPins, item: Instance) -> dict[str, Any]:
+    """The output of an item of the run that is undone, by the name of its step."""
+    found = await store.get(step_path(str(run.undoes), str(item)))
+    outputs = _stored_value(item.step, found)
+    return {item.step: outputs[0]} if outputs else {}
+
+
 async def load(store: Store, scope: Scope, names: Iterable[str]) -> dict[str, Any]:
     """Stored variables by name: the event, and outputs of steps that succeeded.
 
@@ -178,12 +202,10 @@ async def load(store: Store, scope: Scope, names: Iterable[str]) -> dict[str, An
     wanted = sorted(names)
     if not wanted:
         return {}
-    run, steps = scope.run, scope.version.flow.steps
+    steps = scope.version.flow.steps
     stand_ins = {name: steps[name].stand_in for name in wanted if name in steps}
     read = [*wanted, *sorted({one for one in stand_ins.values() if one} - set(wanted))]
-    paths = [
-        event_path(run.event_key) if name == "event" else step_path(run.id, name) for name in read
-    ]
+    paths = [_path_of(name, scope) for name in read]
     found = dict(zip(read, await store.get_many(paths), strict=True))
     values = {name: value for name in read for value in _stored_value(name, found[name])}
     for name in wanted:
@@ -191,6 +213,15 @@ async def load(store: Store, scope: Scope, names: Iterable[str]) -> dict[str, An
         if name not in values and stand_in in values:
             values[name] = values[stand_in]
     return {name: values[name] for name in wanted if name in values}
+
+
+def _path_of(variable: str, scope: Scope) -> str:
+    if variable == "event":
+        return event_path(scope.run.event_key)
+    undoing = scope.version.undoing
+    if undoing is not None and scope.run.undoes and variable in undoing.recalls:
+        return step_path(scope.run.undoes, undoing.recalls[variable])
+    return step_path(scope.run.id, variable)
 
 
 def _stored_value(name: str, document: Document | None) -> list[Any]:

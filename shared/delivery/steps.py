@@ -40,6 +40,7 @@ from shared.domain.model import Json
 from shared.domain.records import Failure, RunStatus, StepRecord, Usage, step_path
 from shared.domain.step import Fallback
 from shared.errors import (
+    ClaimLostError,
     ExpressionError,
     MessageInvalidError,
     OutputTooLargeError,
@@ -102,7 +103,7 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         return await step.resume(held.record)
     reach("claimed")
     try:
-        return await step.carry_out(held, work)
+        return await step.begin(held, work)
     except StepCancelled:
         return Handled("cancelled")
 
@@ -124,6 +125,19 @@ class _Step:
         self._closing = Closing(deps, scope, envelope)
         self._began = deps.clock.now()
         self._tried = Usage()
+
+    async def begin(self, held: Claim, work: Work) -> Handled:
+        """Carries the step out, unless its run is over and what its steps have done is undone.
+
+        That is asked under the claim: whoever undoes the run waits for the claims that it sees.
+        """
+        if self._declared.compensate is not None and await ending_of(
+            self._deps.store, self._envelope
+        ):
+            error = ClaimLostError(f"run {self._scope.run.id} has ended")
+            await release(self._deps, held, error, Usage())
+            return Handled("run-ended")
+        return await self.carry_out(held, work)
 
     async def carry_out(self, held: Claim, work: Work) -> Handled:
         """Tries as often as the step's policy and the stage's time allow."""

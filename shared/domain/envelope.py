@@ -56,6 +56,7 @@ class RunPins(Wire):
     deadline: datetime | None = None
     started_at: datetime | None = None  # None: opened by a deployment that did not say
     awaited: bool = False  # a step of another run waits for it
+    undoes: str | None = None  # the run whose steps it undoes
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the run may have timed out: then its record is worth a read."""

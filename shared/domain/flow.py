@@ -143,6 +143,9 @@ class Flow(Declared):
         " otherwise what the event's publisher says, or normal.",
         examples=["low", "'high' if event.data.plan == 'enterprise' else 'normal'"],
     )
+    on_failure: str | None = Field(
+        None, pattern=FLOW_NAME, description="Name of a flow that is started when a run fails."
+    )
     steps: dict[str, AnyStep] = Field(min_length=1)
     outputs: dict[str, Json] = Field(
         default_factory=dict, description="Templates over the steps; the run's result."
@@ -266,6 +269,11 @@ class Flow(Declared):
     def can_outrun(self) -> bool:
         """Whether the run can end while a step of it is still under way or yet to come."""
         return any(step.finish or step.quorum is not None for step in self.steps.values())
+
+    @cached_property
+    def compensates(self) -> bool:
+        """Whether there may be something to undo where a run does not succeed."""
+        return any(step.compensate is not None for step in self.steps.values())
 
     def is_join(self, step: str) -> bool:
         return self.width(step) > 1

@@ -90,6 +90,7 @@ class RunRecord(Record):
     Of a flow with control by key: `control` names the key's document, `turn` is where the run
     stands there until it ends. A waiting run may begin when it is `due`; of one that has begun
     after it had to wait, it is then made sure that its first steps were sent.
+    It may be the hook of a run that has failed, or undo what the steps of one have done.
     """
 
     JSON_FIELDS = frozenset({"extensions", "outputs"})  # names from outside are no field names
@@ -115,6 +116,8 @@ class RunRecord(Record):
     error: Failure | None = None
     redrives: int = 0
     parent: ParentRef | None = None
+    hook_of: str | None = None
+    undoes: str | None = None
     unheard: bool = False
     control: str | None = None
     turn: Turn | None = None
@@ -153,6 +156,7 @@ class RunRecord(Record):
             deadline=self.deadline,
             started_at=self.created_at,
             awaited=self.parent is not None,
+            undoes=self.undoes,
         )
 
 

@@ -15,6 +15,7 @@ from shared.domain.model import Wire
 START = "segue.flow.start"  # type of the event; its subject is the flow
 PARENT_RUN = "segue-parent-run"  # attributes: the run and the step that wait for it
 PARENT_STEP = "segue-parent-step"
+FAILED_RUN = "segue-failed-run"  # attribute: the run whose hook it starts
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from shared.domain.choices import MAPPING, WORD, one_of
+from shared.domain.compensation import Compensation
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.model import Declared, Json
@@ -153,6 +154,9 @@ class Step(Declared):
         "fail",
         description="What its failure does: the run fails, or goes on without the step"
         " (`continue`) or at another one (`{goto: step}`).",
+    )
+    compensate: Compensation | None = Field(
+        None, description="What undoes it, where its run fails or is cancelled after it."
     )
     finish: bool = Field(
         False, description="Where it succeeds the run ends, whatever is still under way."

@@ -62,11 +62,36 @@ def prompts_of(step: Step) -> tuple[str, ...]:
     return (step.prompt,) if other is None else (step.prompt, other)
 
 
+def all_prompts_of(step: Step) -> tuple[str, ...]:
+    """The same, and the one that undoes it."""
+    undoing = step.compensate.prompt if step.compensate is not None else None
+    return prompts_of(step) if undoing is None else (*prompts_of(step), undoing)
+
+
+class UndoneItems(Wire):
+    """The items of a mapped step that are undone."""
+
+    step: str
+    indexes: tuple[int, ...]
+
+
+class Undoing(Wire):
+    """What a version that undoes a run knows of that run.
+
+    recalls: steps whose outputs it reads, each with the step that its output is of. items: by its
+    own steps, which items they undo.
+    """
+
+    recalls: dict[str, str] = Field(default_factory=dict)
+    items: dict[str, UndoneItems] = Field(default_factory=dict)
+
+
 class FlowVersion(Wire):
-    """One version of a flow, complete in itself."""
+    """One version of a flow, complete in itself. With `undoing` it undoes one run of another."""
 
     flow: Flow
     prompts: dict[str, PromptVersion] = Field(default_factory=dict)
+    undoing: Undoing | None = None
 
     @cached_property
     def version(self) -> str:
@@ -103,10 +128,15 @@ class FlowVersion(Wire):
         names_of_prompts = prompts_of(self.flow.steps[step])
         return frozenset().union(*(self.prompts[name].references for name in names_of_prompts))
 
+    def undone_by(self, step: str) -> UndoneItems | None:
+        """The items that a mapped step undoes; None where that is not what it is for."""
+        return self.undoing.items.get(step) if self.undoing is not None else None
+
     @cached_property
     def _wanted(self) -> dict[str, frozenset[str]]:
         return {}
 
     def wanted_steps(self, step: str) -> frozenset[str]:
         """Finished steps whose outputs `step` (or END) can see and something from there on uses."""
-        return self.wanted(step) & self.flow.ancestors(step)
+        recalled = self.undoing.recalls.keys() if self.undoing is not None else frozenset()
+        return self.wanted(step) & (self.flow.ancestors(step) | recalled)

@@ -17,6 +17,7 @@ from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step,
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
 from shared.prompting.check_children import child_complaints
+from shared.prompting.check_compensate import Below, as_step, name_problems, undone
 from shared.prompting.check_control import control_problems, key_expressions
 from shared.prompting.check_foreach import foreach_problems
 from shared.prompting.check_graph import did_you_mean, graph_problems
@@ -53,6 +54,7 @@ class FlowCheck:
             return graph
         return [
             *self._trigger(),
+            *name_problems(self._source, self._flow),
             *(problem for name in self._flow.steps for problem in self._step(name)),
             *self._texts(("outputs",), self._flow.outputs, frozenset(self._flow.steps)),
         ]
@@ -95,6 +97,11 @@ class FlowCheck:
             at = ("steps", name, "foreach", *written)
             yield from self._text(at, step.foreach.source, before, expression=True)
             yield from foreach_problems(self._source, self._flow, name, step.foreach)
+        yield from self.parts(name, step, inside)
+        yield from self._compensation(name, step)
+
+    def parts(self, name: str, step: Step, inside: frozenset[str]) -> Iterator[Problem]:
+        """What is wrong with what a step does, where it sees the variables `inside`."""
         yield from self._texts(("steps", name, "with"), step.arguments, inside)
         yield from self._fallback(name, step, inside)
         match step:
@@ -108,6 +115,15 @@ class FlowCheck:
                 yield from self._child(name, step)
             case WaitStep():
                 yield from self._wait(name, step, inside)
+
+    def _compensation(self, name: str, step: Step) -> Iterator[Problem]:
+        """It sees whatever has succeeded by then; which steps have, nobody can tell before."""
+        if step.compensate is None:
+            return
+        source, flow = Below(**vars(self._source)), undone(self._flow, name)
+        inside = frozenset(flow.steps) | (LOOP if step.foreach is not None else frozenset())
+        check = FlowCheck(source, flow, self._prompts, self._calls)
+        yield from check.parts(name, as_step(step), inside)
 
     def _fallback(self, name: str, step: Step, before: frozenset[str]) -> Iterator[Problem]:
         if step.fallback is None:

@@ -1,4 +1,6 @@
-"""Whether the flows that steps open as children are there, take what they get, and come to an end.
+"""Whether the flows that others name are there: as children of steps, and as `on_failure`.
+
+Children must take what they get, and come to an end.
 
 Looks at all flows of a library together. A flow with a child that cannot be used cannot be used.
 """
@@ -54,16 +56,22 @@ def child_complaints(name: str, step: FlowStep) -> Iterator[tuple[str, str]]:
             yield key, f"{told}, which {key!r} needs; remove `await` or {key!r}"
 
 
+def _why_not(flow: str, declared: frozenset[str]) -> str:
+    if flow in declared:
+        return f"flow {flow!r} has mistakes of its own; correct them first"
+    return f"there is no flow {flow!r}{did_you_mean(flow, declared)}"
+
+
 def _problems(read: Read, sound: Mapping[str, Read], declared: frozenset[str]) -> Iterator[Problem]:
+    hook = read.flow.on_failure
+    if hook is not None and hook not in sound:
+        why = _why_not(hook, declared)
+        yield read.source.problem(("on_failure",), f"a failure starts another flow, and {why}")
     for name, step in read.children():
         at = ("steps", name, "flow")
         child = sound.get(step.flow)
         if child is None:
-            why = (
-                f"flow {step.flow!r} has mistakes of its own; correct them first"
-                if step.flow in declared
-                else f"there is no flow {step.flow!r}{did_you_mean(step.flow, declared)}"
-            )
+            why = _why_not(step.flow, declared)
             yield read.source.problem(at, f"step {name!r} opens a child, and {why}")
             continue
         cycle = _way_back(read.flow.flow, child, sound)

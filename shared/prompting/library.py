@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
-from shared.domain.version import FlowVersion, PromptVersion, prompts_of
+from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
 from shared.prompting.check import FlowCheck
 from shared.prompting.check_children import Read, children_problems
 from shared.prompting.prompt_file import SUFFIX, read_prompt
@@ -88,7 +88,7 @@ def _flow_in(
     problems = FlowCheck(source, flow, prompts, calls).problems()
     if problems:
         raise SourceProblems(problems)
-    used = {name for step in flow.steps.values() for name in prompts_of(step)}
+    used = {name for step in flow.steps.values() for name in all_prompts_of(step)}
     version = FlowVersion(flow=flow, prompts={name: prompts[name] for name in sorted(used)})
     if len(version.model_dump_json(by_alias=True).encode()) > MAX_FLOW_BYTES:
         message = "the flow and its prompts are over 900 KiB together; split the flow"

@@ -13,6 +13,7 @@ from shared.testing.simulator.case import Case, Told
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
 from tests.chaos.typed_flows import TYPED
+from tests.chaos.undone import UNDONE
 from tests.functional import calls
 from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
 
@@ -347,4 +348,5 @@ CASES = (
     ORDERED,
     LIMITED,
     BATCHED,
+    UNDONE,
 )

@@ -28,7 +28,8 @@ def calm_endings(number: int) -> Mapping[str, Ending]:
     """Of a case, by its place among the cases."""
     verdict = calm(CASES[number], platform())
     assert verdict.violations == ()
-    assert {ending["status"] for ending in verdict.endings.values()} == {"succeeded"}
+    statuses = {ending["status"] for ending in verdict.endings.values()}
+    assert statuses == {"succeeded"} | ({"failed"} if CASES[number].fails else set())
     return verdict.endings
 
 

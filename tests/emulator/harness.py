@@ -72,6 +72,16 @@ FLOWS = {
     "ranked": "flow: ranked\non: {event: test.ranked}\npriority: event.data.priority\nsteps:\n"
     "  first: {prompt: test/echo}\n"
     "  second: {needs: first, action: log.write, with: {message: ranked}}\n",
+    "undone": "flow: undone\non: {event: test.undone}\non_failure: told\nsteps:\n"
+    "  put:\n    action: firestore.set\n"
+    "    with: {path: 'put/{{ event.id }}', data: {there: true}}\n"
+    "    compensate:\n      action: firestore.set\n"
+    "      with: {path: '{{ put.path }}', data: {undone: '{{ run.id }}'}}\n"
+    "  bad:\n    needs: put\n    action: firestore.set\n"
+    "    with: {path: put/big, data: {text: \"{{ 'x' * 1100000 }}\"}}\n",
+    "told": "flow: told\non: call\nsteps:\n  tell:\n    action: firestore.set\n"
+    "    with:\n      path: told/{{ event.data.run_id }}\n"
+    "      data: {code: '{{ event.data.error.code }}'}\n",
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",

@@ -116,6 +116,21 @@ async def test_runs_of_one_key_take_turns_and_events_start_a_run_together(system
     assert sorted(one for batch in batches for one in batch) == bunch
 
 
+async def test_what_a_failed_run_has_done_is_undone_and_its_hook_is_told(system: Harness) -> None:
+    event_id = await system.publish("test.undone", {})
+
+    async def undone() -> str | None:
+        found = await system.store.get(f"put/{event_id}")
+        return found.data.get("undone") if found is not None else None
+
+    run_id = await system.eventually(undone, "the undoing")
+    told = await system.eventually(lambda: system.store.get(f"told/{run_id}"), "the hook")
+    assert told.data["code"] == "OutputTooLarge"
+    run = await system.store.get(f"runs/{run_id}")
+    assert run is not None
+    assert (run.data["status"], run.data["unheard"]) == ("failed", False)
+
+
 async def test_http_events_in_both_modes_start_runs_and_repeat_their_ids(system: Harness) -> None:
     binary = {
         "ce-specversion": "1.0",

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
+from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import Step, WaitStep
 from shared.domain.version import FlowVersion
@@ -123,10 +124,16 @@ def _control(value: Any, but: frozenset[str] | set[str] = frozenset()) -> str:
     )
 
 
+def _compensation(value: Compensation) -> str:
+    kinds = ("prompt", "action", "call")
+    return next(f"{kind} {name}" for kind in kinds if (name := getattr(value, kind)))
+
+
 _TOLD: dict[str, Callable[[Any], str | None]] = {
     "timeout": _seconds,
     "on_error": _on_error,
     "rate": _control,
     "debounce": _control,
     "on_timeout": _on_error,
+    "compensate": _compensation,
 }

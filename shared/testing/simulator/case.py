@@ -43,7 +43,8 @@ class Case:
     steps that fail for good until `mend(True)` is called; `mend(False)` breaks them. `later` is a
     library that may be deployed in the middle; runs on it must end as they do on `library`.
     `scheduled` is the flow whose schedule is due: then the event is published as Cloud Scheduler
-    would, without an id. `told` is what its runs wait to be told.
+    would, without an id. `told` is what its runs wait to be told. `fails` are flows whose runs
+    always fail, whatever is done about it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Case:
     later: Library | None = None
     scheduled: str | None = None
     told: tuple[Told, ...] = ()
+    fails: frozenset[str] = frozenset()
 
     @classmethod
     def revised(cls, *args: Any, **more: Any) -> Case:

@@ -24,6 +24,7 @@ GUARANTEES: Mapping[str, str] = {
     "settles": "all messages are processed in the end, and then every run has ended",
     "stopped": "of a run that was cancelled, or is paused, nothing begins any more",
     "told-once": "the start of a run and each of its ends is in the log at most once",
+    "undone": "what a failed run has done is undone, in reverse order, and its hook is started",
     "no-defect": "no stage meets an error that it does not know",
 }
 

@@ -34,6 +34,7 @@ from shared.testing.simulator.instance import CURRENT, Work
 from shared.testing.simulator.letter_law import changed_letter, is_kept
 from shared.testing.simulator.order_law import Lines
 from shared.testing.simulator.stop_law import begins, obeyed, resumed
+from shared.testing.simulator.undo_law import was_heard
 
 _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
 
@@ -42,13 +43,14 @@ _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
 class Watch:
     """Sees everything, keeps a mirror of what is stored, and notes what must not happen.
 
-    `versions` are all flow versions ever deployed, by version. `accepted` are the keys of events
-    and `buried` the messages that a stage has given up, by message id; `sent` are the bytes of all
-    messages, by stage, and `kept` what there are dead letters of. `unwanted` are the runs that
-    somebody wants to be cancelled, `stopped` those of which nothing may begin.
+    `versions` are all flow versions ever deployed, or made to undo a run, by version. `accepted`
+    are the keys of events and `buried` the messages that a stage has given up, by message id;
+    `sent` are the bytes of all messages, by stage, and `kept` what there are dead letters of.
+    `unwanted` are the runs that somebody wants to be cancelled, `stopped` those of which nothing
+    may begin.
     """
 
-    versions: Mapping[str, FlowVersion]
+    versions: dict[str, FlowVersion]
     on_violation: Callable[[Violation], None] = lambda _violation: None
     violations: list[Violation] = field(default_factory=list)
     documents: dict[str, Fields] = field(default_factory=dict)
@@ -215,7 +217,7 @@ def _run(watch: Watch, change: Change) -> Found:
         if told is not None:
             yield "children", told
         return
-    if before["status"] in _FINAL and not (_reopened(before, after) or _was_heard(before, after)):
+    if before["status"] in _FINAL and not (_reopened(before, after) or was_heard(before, after)):
         yield "terminal-run", f"{change.path} had {before['status']} and was changed"
     if before["flow_version"] != after["flow_version"]:
         yield "pinned", f"{change.path} was moved to flow version {after['flow_version']}"
@@ -236,10 +238,6 @@ def _reopened(before: Fields, after: Fields) -> bool:
     redriven = after["redrives"] == before["redrives"] + 1
     goes_on = after["status"] in {"running", "waiting"}
     return bool(before["status"] == "failed" and goes_on and redriven)
-
-
-def _was_heard(before: Fields, after: Fields) -> bool:
-    return bool(before.get("unheard")) and {**before, "unheard": False} == {**after}
 
 
 def _step(watch: Watch, change: Change) -> Found:
@@ -291,7 +289,16 @@ def _join(watch: Watch, change: Change) -> Found:
         yield "join-once", f"{change.path} counts {after['arrived']}, but only {width} lead there"
 
 
+def _flow(watch: Watch, change: Change) -> Found:
+    """Versions that undo a run are made while it is played."""
+    if change.after is not None:
+        version = FlowVersion.model_validate_json(change.after["declaration"])
+        watch.versions.setdefault(change.path.split("/")[1], version)
+    yield from ()
+
+
 _CHANGE_CHECKS: Mapping[str, Callable[[Watch, Change], Found]] = {
+    "flows": _flow,
     "events": _event,
     "runs": _run,
     "runs/steps": _step,

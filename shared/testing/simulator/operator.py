@@ -23,6 +23,7 @@ from shared.testing.simulator.fate import Fate
 from shared.testing.simulator.instance import Instance, Killed
 from shared.testing.simulator.invariants import Watch
 from shared.testing.simulator.pending import is_something_due
+from shared.testing.simulator.undo_law import is_undone
 
 GARBAGE = b"\x00 no message of any stage"
 EVENTS = ("e1", "e2")
@@ -81,7 +82,7 @@ class Operator:
         failed = {
             run_id: run
             for run_id, run in records(watch.documents, "runs")
-            if run["status"] == "failed"
+            if run["status"] == "failed" and not is_undone(watch.documents, run_id)
         }
         letters = {
             letter_id: letter["run_id"]
@@ -92,7 +93,11 @@ class Operator:
             done = await self._redrive(self._name(run_id, letters))
             if not done or watch.documents[run_path(run_id)]["redrives"] == run["redrives"]:
                 watch.note("dead-letters", f"{run_id} could not be redriven")
-        others = [letter_id for letter_id, run_id in letters.items() if run_id not in failed]
+        others = [
+            letter_id
+            for letter_id, run_id in letters.items()
+            if run_id not in failed and not is_undone(watch.documents, str(run_id))
+        ]
         for name in others:
             if not await self._redrive(name):
                 watch.note("dead-letters", f"{name} could not be redriven")

@@ -5,7 +5,6 @@ Decides who sees what; when anything happens is decided in `simulation`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -152,7 +151,7 @@ class WatchedModel:
         return self.model.cost(model, tokens)
 
 
-def _versions(case: Case) -> Mapping[str, FlowVersion]:
+def _versions(case: Case) -> dict[str, FlowVersion]:
     """Every version that a run of the case may be pinned to."""
     libraries = [case.library] if case.later is None else [case.library, case.later]
     return {each.version: each for library in libraries for each in library.flows.values()}

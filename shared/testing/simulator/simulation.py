@@ -128,10 +128,12 @@ class Simulation:
     def _look_back(self, scene: Scene, operator: Operator, *, settled: bool) -> None:
         if settled:
             spoken = {code for what, code in _SAID.items() if scene.fate.met[what]}
-            doomed = {"ActionFailed"} if self._case.doomed else set()
+            doomed = {"ActionFailed"} if self._case.doomed or self._case.fails else set()
             own = _own_policies(self._case) | _told_of_children(self._case)
             letters = frozenset(_EXHAUSTED | spoken | doomed | own)
-            expected = Expected(self._endings, operator.garbage, letters, exact=self._exact)
+            expected = Expected(
+                self._endings, operator.garbage, letters, exact=self._exact, fails=self._case.fails
+            )
             check_endings(scene.watch, scene.dispatcher.works, expected)
         if scene.engine.parked():
             scene.watch.note("settles", f"{scene.engine.parked()} messages nobody could take")

@@ -48,3 +48,11 @@ def test_a_step_names_its_child_and_a_child_its_parent() -> None:
     Console(file=written, width=100).print(run_view(report))
     assert "run leaf-1" in written.getvalue()
     assert "child of top-1, step kid" in written.getvalue()
+
+
+def test_the_runs_that_belong_to_one_are_told() -> None:
+    written = io.StringIO()
+    related = {"outputs": None, "undone_by": "joke-1-undo", "hook_of": "other-1"}
+    Console(file=written, width=100).print(run_view({**REPORT, **related}))
+    lines = [line.strip() for line in written.getvalue().splitlines()]
+    assert lines[1:3] == ["hook of other-1", "undone by joke-1-undo"]

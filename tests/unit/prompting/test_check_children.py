@@ -115,3 +115,17 @@ def test_what_a_child_step_can_say(tmp_path: Path, more: str, complaint: str | N
     library = read(tmp_path, top=f"x: {{flow: leaf, {more}}}", leaf=LEAF)
     problems = told(library)
     assert (problems == []) if complaint is None else (complaint in problems[0])
+
+
+def test_the_flow_that_a_failure_starts_must_be_there(tmp_path: Path) -> None:
+    library = read(
+        tmp_path,
+        a=f"on_failure: leef|{LEAF}",
+        b=f"on_failure: a|{LEAF}",
+        c=f"on_failure: leaf|{LEAF}",
+        leaf=LEAF,
+    )
+    assert set(library.flows) == {"c", "leaf"}
+    first, second = told(library)
+    assert first.startswith("a.yaml:3: a failure starts another flow, and there is no flow 'leef'")
+    assert "flow 'a' has mistakes of its own; correct them first" in second

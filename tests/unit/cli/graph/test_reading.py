@@ -118,3 +118,10 @@ def test_a_child_names_its_flow_and_a_flow_that_others_call_is_started_by_its_na
     assert (start.kind, start.title) == ("name", "f")
     assert (a.does, b.does) == ("flow refund", "flow notify")
     assert (a.notes, b.notes) == ((), (Note("awaited", "false"),))
+
+
+def test_what_undoes_a_step_and_what_a_failure_starts_are_noted(flows: Flows) -> None:
+    compensate = {"call": "crm.forget", "with": {"id": "{{ a }}"}, "retry": {"attempts": 3}}
+    [start, step, _] = graph_of(flows({"a": {"compensate": compensate}}, on_failure="tell")).nodes
+    assert start.notes == (Note("on failure", "tell"),)
+    assert step.notes == (Note("compensate", "call crm.forget"),)
