@@ -213,7 +213,10 @@ class Children:
         child = RunRecord.of(found.data)
         if not child.status.is_final:
             return True
-        if child.status is RunStatus.CANCELLED or child.was_refused:
+        from shared.delivery.undoing import undone_by  # noqa: PLC0415
+
+        is_over = child.status is RunStatus.CANCELLED or child.was_refused
+        if is_over or await undone_by(child.run_id, self._deps):
             await self._replace(standing, variables)
             return True
         # Ending a step advances the run, which opens steps.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.delivery.deps import Deps
+from shared.delivery.undoing import undone_by
 from shared.domain.chain import StepStatus
 from shared.domain.records import RunRecord, RunStatus, StepRecord, run_path, step_path
 from shared.ports import Query
@@ -34,9 +35,10 @@ async def below(run_id: str, deps: Deps) -> Below:
     found = await deps.store.get_many(paths) if paths else []
     children = [RunRecord.of(one.data) for one in found if one is not None]
     failed = [child for child in children if child.status is RunStatus.FAILED]
+    over = [child for child in failed if child.was_refused or await undone_by(child.run_id, deps)]
     return Below(
-        failed=tuple(child.run_id for child in failed if not child.was_refused),
-        refused=tuple(child.run_id for child in failed if child.was_refused),
+        failed=tuple(child.run_id for child in failed if child not in over),
+        refused=tuple(child.run_id for child in over),
     )
 
 

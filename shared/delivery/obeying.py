@@ -7,7 +7,6 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.delivery.hearing import hear
 from shared.delivery.signalling import take_signal
 from shared.domain.commands import Cancel, Command, Pause, Resume, RunEnded, Signal
 from shared.domain.events import Event
@@ -29,12 +28,19 @@ async def _stop(
             return await pausing.resume(command, event, received, deps)
 
 
+async def _hear(command: RunEnded, event: Event, received: Received, deps: Deps) -> Handled:
+    """Loaded where a run has ended that somebody must hear of."""
+    from shared.delivery.hearing import hear  # noqa: PLC0415
+
+    return await hear(command, event, received, deps)
+
+
 Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
 _OBEY: Mapping[type[Command], Obey] = {
     Cancel: _stop,
     Pause: _stop,
     Resume: _stop,
-    RunEnded: hear,
+    RunEnded: _hear,
     Signal: take_signal,
 }
 

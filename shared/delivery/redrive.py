@@ -71,6 +71,8 @@ async def redrive(letter_id: str, deps: Deps, *, repin: bool = False) -> Redrive
 async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
     """The run, with what has failed below it, and then the runs above that failed with it."""
     parent = await above(run_id, deps)
+    if parent is not None:
+        await _require_not_undone(parent, deps)
     if parent is not None and await _is_replaced(run_id, deps):
         done = await _mark_all(letter_id, run_id, deps)
     else:
@@ -84,6 +86,7 @@ async def _redrive_with_children(
     letter_id: str, run_id: str, deps: Deps, *, repin: bool
 ) -> Redriven:
     """Children first: by the time their parent looks at them again, none has failed."""
+    await _require_not_undone(run_id, deps)
     children = await below(run_id, deps)
     for child in children.failed:
         await _redrive_with_children(child, child, deps, repin=repin)
@@ -104,7 +107,15 @@ async def _is_replaced(run_id: str, deps: Deps) -> bool:
     """Whether a redrive of its parent sees to a child: by another one, or with what it came to."""
     found = await deps.store.get(run_path(run_id))
     run = RunRecord.of(found.data) if found is not None else None
-    return run is None or run.was_refused or run.status is RunStatus.SUCCEEDED
+    if run is None or run.was_refused or run.status is RunStatus.SUCCEEDED:
+        return True
+    return await undone_by(run_id, deps) is not None
+
+
+async def _require_not_undone(run_id: str, deps: Deps) -> None:
+    if undo := await undone_by(run_id, deps):
+        told = f"what run {run_id} has done is undone by run {undo}; start it again with another id"
+        raise RedriveRefusedError(told)
 
 
 async def _redrive_one(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:
@@ -167,9 +178,7 @@ async def _continue_run(run_id: str, deps: Deps, *, repin: bool) -> tuple[int, t
     if run.status is RunStatus.CANCELLED:
         told = f"run {run_id} was cancelled, and that is for good; start it again with another id"
         raise RedriveRefusedError(told)
-    if undo := await undone_by(run_id, deps):
-        told = f"what run {run_id} has done is undone by run {undo}; start it again with another id"
-        raise RedriveRefusedError(told)
+    await _require_not_undone(run_id, deps)  # since it was read: else the two would not meet
     if run.status not in {RunStatus.FAILED, RunStatus.RUNNING}:
         raise RedriveRefusedError(f"run {run_id} has {run.status}; only a failed run can go on")
     steps = await _steps(run, deps)
