@@ -125,7 +125,7 @@ async def test_what_a_failed_run_has_done_is_undone_and_its_hook_is_told(system:
 
     run_id = await system.eventually(undone, "the undoing")
     told = await system.eventually(lambda: system.store.get(f"told/{run_id}"), "the hook")
-    assert told.data["code"] == "OutputTooLarge"
+    assert told.data["code"] == "RecordTooLarge"
     run = await system.store.get(f"runs/{run_id}")
     assert run is not None
     assert (run.data["status"], run.data["unheard"]) == ("failed", False)
