@@ -12,14 +12,11 @@ from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case, Told
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
+from tests.chaos.shipped import JOKE, SUPPORT
 from tests.chaos.typed_flows import TYPED
 from tests.chaos.undone import UNDONE
 from tests.functional import calls
-from tests.functional.system import EVENT, echoing, flow, library, prompt, shipped
-
-TICKET = {"id": "T-1", "from": "ada@example.com", "subject": "Hm", "body": "It is broken."}
-SORTED = {"category": "billing", "urgency": "high", "summary": "Broken.", "confidence": 0.9}
-REPLY = {"subject": "Re: Hm", "text": "We are sorry.", "confidence": 0.8}
+from tests.functional.system import EVENT, echoing, flow, library, prompt
 
 
 def _mend(mended: bool) -> None:  # noqa: FBT001 - the signature of `Case.mend`
@@ -312,20 +309,6 @@ DOOMED_CHILD = _case(
 ORDERED = _case("ordered", CROWD, "told: '{{ tell | length }}'", ONE_BY_ONE)
 LIMITED = _case("limited", CROWD, "told: '{{ tell | length }}'", TWO_AT_ONCE)
 BATCHED = _case("batched", CROWD, "told: '{{ tell | length }}'", TOGETHER)
-JOKE = Case.revised(
-    "joke",
-    shipped(),
-    "joke.requested",
-    {"topic": "chaos"},
-    model=_model({"joke/write": "Ha."}),
-)
-SUPPORT = Case.revised(
-    "support",
-    shipped(),
-    "support.ticket.created",
-    TICKET,
-    model=_model({"support/classify": SORTED, "support/draft": REPLY}),
-)
 CASES = (
     CHAIN,
     DIAMOND,
