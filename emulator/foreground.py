@@ -53,6 +53,7 @@ def show_addresses(state: State) -> None:
     say("[bold green]Segue is up[/]")
     say(f"  events     POST {state.urls['ingest']}/events, or topic {events_topic(state)}")
     say(f"  webhooks   POST {state.urls['ingest']}/hooks/<source>")
+    say(f"  console    GET {state.urls['console']}/api/runs, with the token of `segue env`")
     say(f"  mail+slack {state.urls['sink']}/outbox")
     if "model" in state.urls:
         say(f"  model      stand-in at {state.urls['model']}")

@@ -5,8 +5,10 @@ Fixed before anything starts, so that everything can start at once. Must not kno
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +51,29 @@ def environment_of(engine: Engine, ports: Ports, prompts: Path | None) -> dict[s
         "SEGUE_HOOK_SECRETS": json.dumps(dict.fromkeys(("demo", "slack"), LOCAL_HOOK_SECRET)),
         "SEGUE_LINK_SECRET": LOCAL_LINK_SECRET,
         "SEGUE_RELOAD": "true",
+        **_console_tokens(),
     }
     if prompts is not None:
         environment["SEGUE_PROMPTS"] = str(prompts)
     if "model" in urls:
         environment["GOOGLE_VERTEX_BASE_URL"] = urls["model"]
     return environment
+
+
+def _console_tokens() -> dict[str, str]:
+    """Those that the environment names, and one for whoever starts the system."""
+    user = _user()
+    known = Settings().callers().tokens
+    own, *others = known.get(user) or (secrets.token_urlsafe(24),)
+    tokens = json.dumps({**known, user: [own, *others]})
+    return {"SEGUE_CONSOLE_TOKENS": tokens, "SEGUE_CONSOLE_TOKEN": own}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number that nobody has a name for
+        return "local"
 
 
 def stage_environment(environment: Mapping[str, str], crash_dir: Path | None) -> dict[str, str]:

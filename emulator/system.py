@@ -158,7 +158,8 @@ class LocalSystem:
         self, engine: Engine, description: str, environment: dict[str, str], front: str
     ) -> State:
         directory = self._options.directory
-        urls = self._ports.urls() | {"ingest": f"{front}/ingest", "gateway": front}
+        urls = self._ports.urls() | {"gateway": front}
+        urls |= {name: f"{front}/{name}" for name in ("ingest", "console")}
         if engine.control_url is not None:
             urls["engine"] = engine.control_url
         log = str((directory / "logs" / "stages.jsonl").resolve())

@@ -7,6 +7,7 @@
     act       act        -> actions and calls of registered functions
     sweep     sweep      -> run timeouts and expired records
     bury      *-dead     -> records dead letters and fails what they stopped
+    console   HTTP: runs are looked at and acted on
 
 The chain advances inside the stage that finishes a step; there is no central engine.
 """

@@ -4,7 +4,7 @@ output "alert_policies" {
 }
 
 output "console_url" {
-  description = "Address of the console; null while there is no such stage."
+  description = "Where runs are looked at and acted on over HTTP: /api/runs. There are no pages."
   value       = try(module.stage["console"].url, null)
 }
 

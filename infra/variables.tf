@@ -162,7 +162,7 @@ variable "project_id" {
 variable "public_ingest" {
   description = <<-EOT
     Whether anybody can reach stages that check callers themselves, as `ingest`
-    does. Otherwise only accounts that you give roles/run.invoker.
+    and `console` do. Otherwise only accounts that you give roles/run.invoker.
   EOT
   type        = bool
   default     = true

@@ -35,6 +35,7 @@ _LABELS = (
     "prompt_version",
     "dead_letter",
 )
+_HTTP = frozenset({"ingest", "console"})
 _OPERATION = "generate_content"  # as in the log lines
 _LONGEST = 1024  # characters of a text; Cloud Trace takes names of 1,024 bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +45,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Source:
     """The stage as it is deployed. `service` and `revision` are Cloud Run's names, None elsewhere.
 
-    `topic` is what it is subscribed to, None for `ingest` and where it is several.
+    `topic` is what it is subscribed to, None for stages with trigger http and where it is several.
     """
 
     name: str
@@ -83,7 +84,7 @@ class SpanBuilder:
     def spans_of(self, report: StageReport) -> list[ReadableSpan]:
         """The attempt's span and those of its model calls; none where the trace is not sampled.
 
-        None either of a request that `ingest` refused: strangers would decide what is exported.
+        None either of an HTTP request that was refused: strangers would decide what is exported.
         """
         if not sampled(report.trace_id, self._share) or _is_refused(report):
             return []
@@ -146,7 +147,7 @@ class SpanBuilder:
 
 
 def _is_http(report: StageReport) -> bool:
-    return report.stage == "ingest"
+    return report.stage in _HTTP
 
 
 def _is_refused(report: StageReport) -> bool:

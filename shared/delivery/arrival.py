@@ -67,7 +67,7 @@ class Arrival:
         labels = {"stage": self.stage, **self.labels}
         return Origin(labels, self.trace_id, self.span_id, self.request_trace)
 
-    def report(self, status: int, body: Mapping[str, Any], deps: Deps) -> StageReport:
+    def report(self, status: int, body: Any, deps: Deps) -> StageReport:
         """The line that tells what became of the request."""
         disposition: Literal["ack", "nack"] = "ack" if status < 300 else "nack"
         stack = {"stack_trace": self.stack_trace} if self.stack_trace else {}
@@ -83,13 +83,11 @@ class Arrival:
             labels=self.labels,
             message_id=self.message_id,
             attempt=None,
-            error=_failure(body.get("error")),
+            error=None if status < 300 else _failure(body["error"]),
             request_trace=self.request_trace,
             details={"status": status, "path": self.path[:_LONGEST], **stack},
         )
 
 
-def _failure(error: Any) -> Failure | None:
-    if error is None:
-        return None
+def _failure(error: Mapping[str, Any]) -> Failure:
     return Failure(code=error["code"], message=str(error["message"])[:_LONGEST])

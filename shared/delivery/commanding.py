@@ -120,7 +120,7 @@ def message_of(
         "ce-type": asked.command.type,
         "ce-source": source,
         "correlationid": asked.run.correlation_id,
-        "traceparent": traceparent or asked.run.traceparent,
+        "traceparent": asked.run.traceparent,
         "content-type": "application/json",
     }
     event = from_message(attributes, data, message_id=event_id, published_at=now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.delivery.blobs import Blobs
+from shared.domain.callers import Callers
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Gate
 from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
@@ -29,6 +30,7 @@ class Deps:
     model: Model | None = None
     effects: Effects | None = None
     gate: Gate = field(default_factory=Gate)
+    callers: Callers = field(default_factory=Callers)
     payload_bucket: str | None = None
 
     @property

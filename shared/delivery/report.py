@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.delivery.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.delivery.standing import status_of
 from shared.delivery.undoing import undone_by
@@ -17,7 +18,7 @@ from shared.domain.lanes import ControlRecord, control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import RunRecord, RunStatus, StepRecord, Usage, run_path, step_path
 from shared.domain.waiting import Awaited
-from shared.errors import NotFoundError, VersionMissingError
+from shared.errors import VersionMissingError
 from shared.ports import Condition, Query
 
 Report = dict[str, Any]
@@ -25,10 +26,10 @@ _AT_ONCE = 200  # records read together
 
 
 async def report_of(run_id: str, deps: Deps) -> Report:
-    """The whole run with its steps in the flow's order. Raises NotFoundError."""
+    """The whole run with its steps in the flow's order. Raises RunUnknownError."""
     found = await deps.store.get(run_path(run_id))
     if found is None:
-        raise NotFoundError(f"there is no run {run_id!r}")
+        raise RunUnknownError(f"there is no run {run_id!r}")
     run = RunRecord.of(found.data)
     records = await _records(run, deps)
     steps = {

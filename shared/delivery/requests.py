@@ -84,9 +84,10 @@ async def _answered(request: Request, deps: Deps, answer: Answer, arrival: Arriv
 def refusal(error: SegueError) -> Response:
     """What was wrong, with its remedy."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return problem(status, error.code, str(error))
+    reason = {"reason": error.reason} if isinstance(error, RefusedError) and error.reason else {}
+    return problem(status, error.code, str(error), **reason)
 
 
-def problem(status: int, code: str, message: str) -> Response:
-    """The form of every refusal. `code` is for machines."""
-    return Response(status, {"error": {"code": code, "message": message}})
+def problem(status: int, code: str, message: str, **more: str) -> Response:
+    """The form of every refusal. `code` is for machines, and so is what there is `more`."""
+    return Response(status, {"error": {"code": code, "message": message, **more}})

@@ -81,6 +81,7 @@ def build_deps(stage: str, chosen: Settings) -> Deps:
         model=_model(chosen) if "model" in row.extras else None,
         effects=_effects(chosen) if "actions" in row.extras else None,
         gate=chosen.gate(),
+        callers=chosen.callers(),
         payload_bucket=chosen.bucket_in_use,
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.domain.callers import Callers
 from shared.domain.webhooks import Gate
 from shared.errors import SettingsInvalidError
 
@@ -30,6 +32,16 @@ def _listed(value: Any) -> Any:
 
 def _decoded(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
+
+
+def _proving(value: dict[str, tuple[SecretStr, ...]]) -> dict[str, tuple[SecretStr, ...]]:
+    """Each token proves one name, and none is proven by nothing."""
+    tokens = [token.get_secret_value() for several in value.values() for token in several]
+    if not all(tokens) or not all(value):
+        raise ValueError("a name or a token is empty")
+    if len(set(tokens)) < len(tokens):
+        raise ValueError("a token is given twice; it would not tell who calls")
+    return value
 
 
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_several)]
@@ -74,6 +86,9 @@ class Settings(BaseSettings):
         tuple[Annotated[SecretStr, Field(min_length=16)], ...], NoDecode, BeforeValidator(_listed)
     ] = Field((), validation_alias="SEGUE_LINK_SECRET")
     ingest_url: str | None = Field(None, pattern=_HTTP, validation_alias="SEGUE_INGEST_URL")
+    console_tokens: Annotated[
+        dict[str, Secrets], NoDecode, BeforeValidator(_decoded), AfterValidator(_proving)
+    ] = Field(default_factory=dict, validation_alias="SEGUE_CONSOLE_TOKENS")
 
     slack_token: SecretStr | None = Field(None, validation_alias="SEGUE_SLACK_TOKEN")
     slack_base_url: str = Field("https://slack.com/api", validation_alias="SEGUE_SLACK_BASE_URL")
@@ -124,12 +139,13 @@ class Settings(BaseSettings):
         return Gate(
             token=self.ingest_token.get_secret_value() if self.ingest_token else None,
             open=self.ingest_open,
-            hook_secrets={
-                source: tuple(secret.get_secret_value() for secret in secrets)
-                for source, secrets in self.hook_secrets.items()
-            },
+            hook_secrets=_plain(self.hook_secrets),
             link_secrets=tuple(secret.get_secret_value() for secret in self.link_secrets),
         )
+
+    def callers(self) -> Callers:
+        """Who may use the console."""
+        return Callers(_plain(self.console_tokens))
 
 
 def read_settings() -> Settings:
@@ -149,6 +165,13 @@ def read_settings() -> Settings:
 def settings() -> Settings:
     """The process's settings, read once. Raises SettingsInvalidError."""
     return read_settings()
+
+
+def _plain(secrets: Mapping[str, tuple[SecretStr, ...]]) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(secret.get_secret_value() for secret in several)
+        for name, several in secrets.items()
+    }
 
 
 def _told(error: ValidationError) -> str:

@@ -27,6 +27,7 @@ BUDGET = {
     "act": 1205,  # measured 1148
     "bury": 1155,  # measured 1102
     "compose": 1155,  # measured 1102
+    "console": 1200,  # measured 1143
     "generate": 1275,  # measured 1213
     "ingest": 1145,  # measured 1090
     "route": 1155,  # measured 1102

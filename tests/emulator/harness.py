@@ -37,6 +37,10 @@ TEMPLATES = {
     "test/last": "---\ndescription: Ends.\nmodel: gemini-2.5-flash\n---\nEnd {{ first.text }}\n",
 }
 FLOWS = {
+    "asked": "flow: asked\non: {event: test.asked}\nsteps:\n"
+    "  ok: {wait: {for: approval, timeout: 1h}}\n"
+    "  go: {needs: ok, wait: {for: signal, name: paid/in full}}\n"
+    'outputs: {by: "{{ ok.by }}", paid: "{{ go.data }}"}\n',
     "wide": "flow: wide\non: {event: test.wide}\nsteps:\n"
     + "".join(
         f"  b{n}: {{action: log.write, with: {{message: branch {n}}}}}\n" for n in range(_BRANCHES)
@@ -129,6 +133,13 @@ class Harness:
         return await self._http.post(
             self.state.urls["ingest"] + path, content=body, headers=headers
         )
+
+    async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A request to the console, by whoever started the system."""
+        token = self.state.environment["SEGUE_CONSOLE_TOKEN"]
+        headers = {"authorization": f"Bearer {token}"}
+        url = self.state.urls["console"] + path
+        return await self._http.request(method, url, json=body, headers=headers)
 
     # -- faults -----------------------------------------------------------------------------
 

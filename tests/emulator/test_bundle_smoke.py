@@ -81,6 +81,7 @@ class Bundles:
             "HOST": HOST,
             "PORT": str(port),
             "SEGUE_INGEST_TOKEN": TOKEN,
+            "SEGUE_CONSOLE_TOKENS": json.dumps({"ada": TOKEN}),
         }
         command = (str(self.commands[stage] / "functions-framework"),)
         routes = {stage: f"http://{HOST}:{port}"}
@@ -170,6 +171,12 @@ async def test_ingest_publishes_an_event_of_whom_it_knows(bundles: Bundles) -> N
     assert await bundles.post("ingest", "/events", b"{}", **known) == 202
     [(_, attributes)] = await bundles.received(seen)
     assert attributes["ce-type"] == "t"
+
+
+async def test_the_console_looks_for_whom_it_knows(bundles: Bundles) -> None:
+    path = "/api/runs/nobody/cancel"
+    assert await bundles.post("console", path, b"") == 401
+    assert await bundles.post("console", path, b"", authorization=f"Bearer {TOKEN}") == 404
 
 
 @pytest.mark.parametrize("stage", STAGES)

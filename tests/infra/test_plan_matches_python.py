@@ -108,9 +108,20 @@ def test_only_act_reads_the_secrets_of_actions(plan: Any) -> None:
     assert {name: set(names) for name, names in plan["secrets"].items()} == named
 
 
-def test_only_what_authenticates_itself_is_public_and_it_stores_nothing(plan: Any) -> None:
-    public = {name for name, row in plan["stages"].items() if row["public"]}
-    assert public == {"ingest"} == {n for n, row in plan["stages"].items() if not row["stores"]}
+def test_only_what_authenticates_itself_is_public(plan: Any) -> None:
+    assert {name for name, row in plan["stages"].items() if row["public"]} == {"ingest", "console"}
+
+
+def test_what_takes_events_from_outside_stores_nothing(plan: Any) -> None:
+    assert [name for name, row in plan["stages"].items() if not row["stores"]] == ["ingest"]
+
+
+def test_the_console_alone_knows_who_its_callers_are_and_sends_only_commands(plan: Any) -> None:
+    tokens = "SEGUE_CONSOLE_TOKENS"
+    assert [stage for stage, names in plan["secrets"].items() if tokens in names] == ["console"]
+    assert [t for t, stages in plan["publishers"].items() if "console" in stages] == [
+        "segue-events"
+    ]
 
 
 def test_every_index_of_the_embedded_engine_is_planned(plan: Any) -> None:

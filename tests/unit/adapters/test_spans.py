@@ -187,8 +187,9 @@ def test_ingest_serves_a_request_and_no_message() -> None:
     assert not [name for name in attributes if name.startswith("messaging.")]
 
 
-def test_a_request_that_ingest_refused_is_no_span() -> None:
-    refused = replace(REPORT, stage="ingest", disposition="nack", outcome="refused", error=FAILED)
+@pytest.mark.parametrize("stage", ["ingest", "console"])
+def test_a_request_that_was_refused_is_no_span(stage: str) -> None:
+    refused = replace(REPORT, stage=stage, disposition="nack", outcome="refused", error=FAILED)
     assert built(refused) == []
 
 

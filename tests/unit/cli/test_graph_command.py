@@ -16,11 +16,12 @@ from shared.cli import commands_graph
 from shared.cli.app import app
 from shared.cli.commands_flows import NoSuchFlowError
 from shared.cli.commands_graph import NotItsRunError, UnwritableError
+from shared.delivery.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
 from shared.domain.records import RunRecord, RunStatus, StepRecord, run_path, step_path
 from shared.domain.version import FlowVersion
-from shared.errors import NotFoundError, VersionMissingError
+from shared.errors import VersionMissingError
 from shared.ports import Create
 from shared.prompting.library import Library
 from shared.runtime.settings import settings
@@ -136,7 +137,7 @@ def test_json_prints_nodes_and_edges() -> None:
     ("arguments", "error", "told"),
     [
         (["nope"], NoSuchFlowError, "there is no flow 'nope'"),
-        (["--run", "run-9"], NotFoundError, "there is no run 'run-9'"),
+        (["--run", "run-9"], RunUnknownError, "there is no run 'run-9'"),
         (["g", "--run", "run-1"], NotItsRunError, "run 'run-1' is one of flow 'f', not 'g'"),
         (["f", "-o", "/nowhere/f.svg"], UnwritableError, "cannot write /nowhere/f.svg: No such"),
         (["f", "-o", "."], UnwritableError, "cannot write .: Is a directory"),

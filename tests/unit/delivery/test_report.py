@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.delivery.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.delivery.report import report_of, step_report, summary_of
 from shared.domain.chain import StepStatus
@@ -24,7 +25,6 @@ from shared.domain.records import (
 )
 from shared.domain.stages import Stage
 from shared.domain.version import FlowVersion
-from shared.errors import NotFoundError
 from shared.ports import Create
 from shared.runtime.stage_table import read_stages
 
@@ -130,7 +130,7 @@ async def test_totals_count_every_attempt_and_stay_unpriced_where_one_is(
 
 
 async def test_a_run_that_does_not_exist_is_told(deps: Deps) -> None:
-    with pytest.raises(NotFoundError, match="no run 'run-9'"):
+    with pytest.raises(RunUnknownError, match="no run 'run-9'"):
         await report_of("run-9", deps)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from emulator import engine_choice
 from emulator.engine import Engine, EngineError
 from emulator.engine_choice import engine_of_environment
-from emulator.surroundings import stage_environment
+from emulator.surroundings import Ports, environment_of, stage_environment
 from shared.runtime.settings import ROOT
 
 
@@ -28,6 +29,28 @@ def test_stages_are_told_of_a_collector_that_the_environment_names(
     for name, value in named.items():
         monkeypatch.setenv(name, value)
     assert named.items() <= stage_environment({"SEGUE_PREFIX": "segue"}, None).items()
+
+
+def console_tokens() -> tuple[dict[str, list[str] | str], str]:
+    """The tokens of a local system, and that of whoever starts it."""
+    made = environment_of(Engine("embedded", "127.0.0.1:1", "127.0.0.1:2"), Ports(), None)
+    return json.loads(made["SEGUE_CONSOLE_TOKENS"]), made["SEGUE_CONSOLE_TOKEN"]
+
+
+def test_whoever_starts_a_local_system_is_given_a_token_of_the_console(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    known, own = console_tokens()
+    assert known == {"ada": [own]}
+    assert own != console_tokens()[1]
+
+
+def test_tokens_of_the_environment_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setenv("SEGUE_CONSOLE_TOKENS", '{"ada": ["mine", "old"], "bob": "his"}')
+    known, own = console_tokens()
+    assert (known, own) == ({"ada": ["mine", "old"], "bob": ["his"]}, "mine")
 
 
 @pytest.mark.parametrize("named", [(), ("PUBSUB",), ("FIRESTORE",)])

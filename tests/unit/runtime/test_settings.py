@@ -58,6 +58,33 @@ def test_variables_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> N
     assert gate.hook_secrets == {"shop": ("one",), "slack": ("new", "old")}
 
 
+def test_tokens_prove_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings().callers().tokens == {}
+    settings.cache_clear()
+    monkeypatch.setenv("SEGUE_CONSOLE_TOKENS", '{"ada": "one", "bob": ["new", "old"]}')
+    assert settings().callers().tokens == {"ada": ("one",), "bob": ("new", "old")}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"ada": ""}',
+        '{"ada": ["s3cret", ""]}',
+        '{"": "s3cret"}',
+        '{"ada": "s3cret", "bob": "s3cret"}',
+        '{"ada": {"a": "s3cret"}}',
+        '["s3cret"]',
+        "s3cret",
+    ],
+)
+def test_tokens_that_prove_nothing_are_refused_untold(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    message = told(monkeypatch, SEGUE_CONSOLE_TOKENS=value)
+    assert "SEGUE_CONSOLE_TOKENS: " in message
+    assert "s3cret" not in message
+
+
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GOOGLE_CLOUD_PROJECT", "SEGUE_INGEST_TOKEN", "SEGUE_HOOK_SECRETS"):
         monkeypatch.setenv(name, "")
