@@ -8,6 +8,7 @@ said at once. Writes nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -27,6 +28,7 @@ from shared.errors import EventTooLargeError, UsageError
 
 SOURCE = "//segue/console"
 _USUAL_RUNS = 50
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,300}")
 _ORDERS: dict[str, type[Cancel | Pause | Resume]] = {
     "cancel": Cancel,
     "pause": Pause,
@@ -140,7 +142,10 @@ _Do = Callable[[_Visit], Awaitable[Response]]
 
 def _place(path: str) -> tuple[str, _Do] | None:
     """The method and what is done there; None where nothing is."""
-    match path.strip("/").split("/"):
+    parts = path.strip("/").split("/")
+    if len(parts) > 2 and not _RUN.fullmatch(parts[2]):
+        return None  # no run has such an id, and the store takes no such name
+    match parts:
         case ["api", "runs"]:
             return "GET", _Visit.runs
         case ["api", "runs", run]:

@@ -106,9 +106,7 @@ def require_open(command: Cancel | Pause | Resume, run: RunRecord) -> None:
         raise RunEndedError(told, "run-ended")
 
 
-def message_of(
-    asked: Asked, *, source: str, event_id: str, now: datetime, traceparent: str | None = None
-) -> tuple[Message, Event]:
+def message_of(asked: Asked, *, source: str, event_id: str, now: datetime) -> tuple[Message, Event]:
     """The message for the entry topic, in the run's own story, and the event as `route` reads it.
 
     Raises EventTooLargeError, EventInvalidError.

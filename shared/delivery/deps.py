@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.delivery.blobs import Blobs
-from shared.domain.callers import Callers
 from shared.domain.stages import Stage
-from shared.domain.webhooks import Gate
+from shared.domain.webhooks import Callers, Gate
 from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
 from shared.prompting.versions import FlowVersions
 

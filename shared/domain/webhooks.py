@@ -1,4 +1,4 @@
-"""Who may send events over HTTP: bearer token and webhook signatures, compared in constant time.
+"""Who may send events over HTTP, and use the console: tokens and signatures, in constant time.
 
 Pure: the time and the secrets are handed in. Sources: RFC 2104 (HMAC); Slack, "Verifying requests".
 """
@@ -47,6 +47,26 @@ class Gate:
             scheme.sign(secret, stamp, body) for secret in self.hook_secrets.get(source, ())
         ]
         return any([_equal(given, signature) for signature in expected])  # noqa: C419 - try all
+
+
+@dataclass(frozen=True, repr=False)
+class Callers:
+    """Who may use the console: tokens by the name that they prove, several of one to rotate it."""
+
+    tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def name_of(self, authorization: str) -> str | None:
+        """Whose token an `Authorization` header carries; None where it is nobody's.
+
+        Every token is compared, so that how long it takes tells nothing of any.
+        """
+        found = [
+            name
+            for name, tokens in self.tokens.items()
+            for token in tokens
+            if _equal(authorization, f"Bearer {token}")
+        ]
+        return found[0] if found else None
 
 
 @dataclass(frozen=True)

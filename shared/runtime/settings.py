@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.domain.callers import Callers
-from shared.domain.webhooks import Gate
+from shared.domain.webhooks import Callers, Gate
 from shared.errors import SettingsInvalidError
 
 ROOT = Path(__file__).resolve().parents[2]  # of the repository or of the bundle

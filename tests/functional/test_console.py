@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from functions.console.handler import Request, Response, handle
-from shared.domain.callers import Callers
 from shared.domain.records import RunRecord
+from shared.domain.webhooks import Callers
 from tests.functional.system import System, flow
 
 ASKED = flow(

@@ -98,6 +98,7 @@ async def test_a_report_has_the_public_shape(deps: Deps, version: FlowVersion) -
         "outputs": {"a": 1},
         "error": None,
         "redrives": 0,
+        "paused": False,
         "totals": {"llm_calls": 1, "tokens": {"input": 10, "output": 5}, "cost_usd": 0.25},
     }
     assert {"status", "attempts", "output", "error", "tokens", "cost_usd"} <= set(steps["zeta"])

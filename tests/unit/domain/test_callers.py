@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.callers import Callers
+from shared.domain.webhooks import Callers
 
 CALLERS = Callers({"ada": ("one", "two"), "bob": ("three",), "eve": ()})
 

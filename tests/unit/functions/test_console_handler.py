@@ -14,13 +14,13 @@ import pytest_asyncio
 from functions.console.handler import Request, Response, handle
 from shared.delivery.deps import Deps
 from shared.domain import ids
-from shared.domain.callers import Callers
 from shared.domain.commands import Cancel, Pause, Resume
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES
 from shared.domain.records import RunRecord, RunStatus, run_path
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
+from shared.domain.webhooks import Callers
 from shared.errors import BusUnavailableError
 from shared.ports import Create, Update
 from shared.prompting.library import Library
@@ -269,6 +269,10 @@ async def test_a_run_that_has_ended_takes_no_command(deps: Deps, world: World, v
         ("POST", "/api/runs/r0/steps/a", 404),
         ("POST", "/api/runs/r0/steps/a/skip", 404),
         ("POST", "/api/runs/r0/signals", 404),
+        ("POST", "/api/runs//cancel", 404),
+        ("GET", "/api/runs/__r0__", 404),
+        ("GET", "/api/runs/..", 404),
+        ("GET", "/api/runs/" + "r" * 1600, 404),
         ("GET", "/" + "x" * 10_000, 404),
         ("POST", "/api/runs", 405),
         ("DELETE", "/api/runs/r0", 405),
