@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from shared.delivery.requests import Response as Answered
 from shared.delivery.stage import Handle, receive
 from shared.runtime.container import deps_of, preload
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from shared.delivery.requests import Response as Answered
 
 _TRACE_HEADER = "x-cloud-trace-context"
 _TRACE_ID = re.compile("[0-9a-f]{32}")
