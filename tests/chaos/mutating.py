@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from shared.testing.simulator.guarantees import Violation
 from tests.chaos.cases import CASES
 from tests.chaos.simulations import calm_endings, verdict_of
 
@@ -25,6 +26,15 @@ def require_found_out(mutate: Mutation, patch: Patch, seeds: Iterable[int]) -> N
         calm_endings(number)  # of the protocol as it is
     mutate(patch)
     for seed in seeds:
-        if verdict_of(seed).violations:
+        violations = verdict_of(seed).violations
+        if violations:
+            _require_no_mistake(mutate, violations)
             return
     pytest.fail(f"no seed has noticed that {mutate.__name__.replace('_', ' ')}")
+
+
+def _require_no_mistake(mutate: Mutation, violations: Iterable[Violation]) -> None:
+    """A mutation that cannot even be called would be found out for that."""
+    mistakes = [str(one) for one in violations if "positional argument" in str(one)]
+    mistakes += [str(one) for one in violations if "keyword argument" in str(one)]
+    assert mistakes == [], f"{mutate.__name__} does not fit what it replaces"

@@ -70,11 +70,13 @@ def a_failure_that_is_provided_for_ends_the_run(patch: Patch) -> None:
 def a_failure_is_provided_for_outside_its_own_commit(patch: Patch) -> None:
     original = settling.Settler.settle
 
-    async def settle(self: Any, step: str, status: StepStatus, result: Any, *more: Any) -> Any:
+    async def settle(
+        self: Any, step: str, status: StepStatus, result: Any, *more: Any, **about: Any
+    ) -> Any:
         if status is StepStatus.FAILED:
             await self._deps.store.commit([result])
             result = Increment(result.path, {}, {})
-        return await original(self, step, status, result, *more)
+        return await original(self, step, status, result, *more, **about)
 
     patch.setattr(settling.Settler, "settle", settle)
 

@@ -55,10 +55,12 @@ def all_claims_have_the_same_owner(patch: Patch) -> None:
 def messages_go_out_before_the_commit(patch: Patch) -> None:
     original = settling.Settler.settle
 
-    async def settle(self: Any, step: str, status: StepStatus, result: Any, *more: Any) -> Any:
+    async def settle(
+        self: Any, step: str, status: StepStatus, result: Any, *more: Any, **about: Any
+    ) -> Any:
         plan = chain.advance(self._flow, step, status, more[0])
         await self.progress._send(plan, more[0])
-        return await original(self, step, status, result, *more)
+        return await original(self, step, status, result, *more, **about)
 
     patch.setattr(settling.Settler, "settle", settle)
 
@@ -74,8 +76,10 @@ def the_commit_has_no_fence(patch: Patch) -> None:
 
 
 def joins_are_counted_outside_the_steps_commit(patch: Patch) -> None:
-    async def settle(self: Any, step: str, status: StepStatus, result: Any, *more: Any) -> Any:
-        known, standing = more
+    async def settle(
+        self: Any, step: str, status: StepStatus, result: Any, *more: Any, **_: Any
+    ) -> Any:
+        known, standing, *_others = more
         plan = chain.advance(self._flow, step, status, known)
         end = partial(self.progress.end.write, known) if plan.ends else None
         written = await self._commit([result], end, standing)
