@@ -15,7 +15,6 @@ import pytest
 from shared.delivery import ending, letters, opening, settling, stage, steps, telling
 from shared.delivery.claim import Claim, Finished
 from shared.delivery.handled import Handled
-from shared.delivery.outcome import Outcome
 from shared.domain import chain, ids
 from shared.domain.chain import StepStatus
 from shared.domain.records import DeadLetterRecord, StepRecord
@@ -68,8 +67,8 @@ def messages_go_out_before_the_commit(patch: Patch) -> None:
 def the_commit_has_no_fence(patch: Patch) -> None:
     original = Step._result
 
-    def result(self: Any, held: Claim, status: StepStatus, outcome: Outcome) -> Put:
-        fenced = original(self, held, status, outcome)
+    def result(self: Any, held: Claim, *about: Any) -> Put:
+        fenced = original(self, held, *about)
         return Put(fenced.path, {**held.record.document(), **fenced.data})
 
     patch.setattr(Step, "_result", result)
@@ -166,13 +165,13 @@ def a_letter_fails_nothing(patch: Patch) -> None:
 
 
 def a_run_may_be_redriven_without_its_failed_steps(patch: Patch) -> None:
-    original = redriving._send_frontier
+    original = redriving.send_frontier
 
     async def send(found: Any, version: Any, statuses: Any, deps: Any) -> Any:
         kept = {name: status for name, status in statuses.items() if status.is_final}
         return await original(found, version, kept, deps) if kept else ()
 
-    patch.setattr(redriving, "_send_frontier", send)
+    patch.setattr(redriving, "send_frontier", send)
 
 
 def an_event_is_acknowledged_before_it_is_stored(patch: Patch) -> None:
