@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 import pytest
 
+import shared.delivery
 from shared.testing.simulator.guarantees import Violation
 from tests.chaos.cases import CASES
 from tests.chaos.simulations import calm_endings, verdict_of
 
 Patch = pytest.MonkeyPatch
+
+# Some are loaded when first needed: in the middle of a mutation they would keep it.
+for found in pkgutil.iter_modules(shared.delivery.__path__, "shared.delivery."):
+    import_module(found.name)
+
 Mutation = Callable[[Patch], None]
 SEEDS = 500
 

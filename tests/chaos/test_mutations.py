@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import ending, letters, opening, settling, stage, steps, telling
+from shared.delivery import cancelling, ending, letters, opening, settling, stage, steps, telling
 from shared.delivery.claim import Claim, Finished
 from shared.delivery.handled import Handled
 from shared.domain import chain, ids
@@ -124,7 +124,7 @@ def the_end_of_a_run_has_no_precondition(patch: Patch) -> None:
         fenced = original(deps, run_id, revision, **fields)
         return Increment(fenced.path, {}, fenced.data)  # sets the fields, whatever is there
 
-    for module in (ending, letters):
+    for module in (cancelling, ending, letters):
         patch.setattr(module, "end_of_run", end_of_run)
 
 
