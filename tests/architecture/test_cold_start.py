@@ -24,7 +24,7 @@ STAGES = sorted(read_stages().stages)
 # passes. A stage that outgrows its budget has begun to import something: find out what, and whether
 # the stage needs it before its first request, before raising the number.
 BUDGET = {
-    "act": 1205,  # measured 1148
+    "act": 1265,  # measured 1206: it has the typed flows
     "bury": 1155,  # measured 1102
     "compose": 1155,  # measured 1102
     "console": 1200,  # measured 1143
