@@ -87,6 +87,7 @@ async def test_the_joke_flow_reports_exactly_what_it_did():
         "flow": "joke",
         "flow_version": version.version,
         "status": "succeeded",
+        "paused": False,
         "correlation_id": "c1",
         "event": {"id": "j1", "type": "joke.requested"},
         "outputs": {"joke": "Ha.", "critique": "Meh."},
