@@ -30,7 +30,7 @@ async def test_bundles_alone_carry_a_ticket_to_its_reply(tmp_path: Path) -> None
         await harness.close()
 
     assert run["status"] == "succeeded", run
-    assert len(loaded) == 7
+    assert len(loaded) == 8
     for stage, folder in loaded.items():
         assert folder.name == stage
         assert (folder / "main.py").is_file()
