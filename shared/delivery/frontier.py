@@ -21,6 +21,16 @@ from shared.domain.version import FlowVersion
 from shared.ports import Document
 
 
+def status_now(step: StepRecord) -> StepStatus:
+    """As the graph sees it: a failure that the flow does not provide for leads nowhere."""
+    return StepStatus.PENDING if stopped_the_run(step) else step.status
+
+
+def stopped_the_run(step: StepRecord) -> bool:
+    """Whether it has failed, and the run with it."""
+    return step.status is StepStatus.FAILED and not step.handled
+
+
 async def send_frontier(
     found: Document,
     version: FlowVersion,
@@ -31,8 +41,10 @@ async def send_frontier(
 ) -> tuple[str, ...]:
     """Sends every step whose turn it is, or ends the run where none is left; returns which.
 
-    Those `under_way` have a message of their own, or will have. Any other that is recorded as
-    running is sent too: where somebody does work on it, its claim keeps the second message waiting.
+    `statuses` are as `status_now` tells them: what lies behind a failure that stopped the run must
+    not be skipped, as a redrive goes on there. Those `under_way` have a message of their own, or
+    will have. Any other that is recorded as running is sent too: where somebody does work on it,
+    its claim keeps the second message waiting.
     """
     run = RunRecord.of(found.data)
     scope = scope_of_run(run, found, version)

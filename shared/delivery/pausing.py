@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.delivery.deps import Deps
-from shared.delivery.frontier import send_frontier
+from shared.delivery.frontier import send_frontier, status_now
 from shared.delivery.handled import Handled, Received
 from shared.delivery.holding import held_back, let_go
 from shared.delivery.marking import Mark, mark_unfinished
@@ -84,15 +84,18 @@ async def _fit(run_id: str, deps: Deps) -> Handled:
 
 
 async def _let_go(found: Document, run: RunRecord, deps: Deps) -> None:
-    """Sends what its pause has kept back. Its maps see to their own items."""
+    """Sends what its pause has kept back. Its maps see to their own items.
+
+    The run may fail or be cancelled meanwhile, which its steps tell: what stopped it is not sent.
+    """
     version = await deps.flows.pinned(run.flow, run.flow_version)
     await mark_unfinished(run, Mark(let_go), deps, items=False)
     if run.is_in_line:
         return  # it begins when it is its turn
     paths = [step_path(run.run_id, name) for name in version.flow.steps]
     steps = [StepRecord.of(one.data) for one in await deps.store.get_many(paths) if one is not None]
-    statuses = {step.step: step.status for step in steps}
-    under_way = {step.step for step in steps if _is_under_way(step)}
+    statuses = {step.step: status_now(step) for step in steps}
+    under_way = {step.step for step in steps if step.status.is_final or _is_under_way(step)}
     await send_frontier(found, version, statuses, deps, under_way=under_way)
 
 

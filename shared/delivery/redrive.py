@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from shared.delivery.admission import admitted_again
 from shared.delivery.aftermath import must_hear
 from shared.delivery.deps import Deps
-from shared.delivery.frontier import send_frontier
+from shared.delivery.frontier import send_frontier, status_now, stopped_the_run
 from shared.delivery.holding import let_go
 from shared.delivery.kinship import above, below
 from shared.delivery.undoing import undone_by
@@ -285,10 +285,8 @@ def _deadline(version: FlowVersion, deps: Deps) -> datetime | None:
 
 
 def _stopped_the_run(step: Document) -> bool:
-    record = StepRecord.of(step.data)
-    return record.status is StepStatus.FAILED and not record.handled
+    return stopped_the_run(StepRecord.of(step.data))
 
 
 def _status_now(step: Document) -> StepStatus:
-    status = StepRecord.of(step.data).status
-    return StepStatus.PENDING if _stopped_the_run(step) else status
+    return status_now(StepRecord.of(step.data))

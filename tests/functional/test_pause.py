@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.commands import Cancel, Pause, Resume
 from shared.domain.records import RunRecord, StepRecord
+from shared.ports import Document
 from shared.testing.pipeline import Waiting
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow
@@ -219,6 +221,40 @@ async def test_a_run_that_failed_while_it_was_paused_goes_on_by_a_redrive():
     await system.redrive()
     report = await system.report()
     assert (report["status"], report["outputs"]) == ("succeeded", OUTPUT)
+
+
+@pytest.mark.parametrize("more", ["", "foreach: '[2]', "])
+async def test_a_run_that_fails_while_it_is_resumed_goes_on_by_a_redrive(more: str):
+    """Nothing behind what has failed is skipped for good."""
+    calls.BROKEN.add("bad")
+    version = flow(
+        f"""
+        bad: {{{more}call: test.count, with: {{name: bad, value: 2}}}}
+        tip: {{needs: bad, call: test.count, with: {{name: tip, value: "{{{{ bad }}}}"}}}}
+        """,
+        more="outputs: {tip: '{{ tip }}'}",
+    )
+    system = System([version])
+    await system.publish(EVENT)
+    await system.pipeline.step("route")
+    reads: Any = system.world.documents.get_many
+
+    async def fails_meanwhile(paths: Sequence[str]) -> list[Document | None]:
+        if any(path.endswith("/steps/tip") for path in paths):  # the run has been read
+            system.world.documents.get_many = reads  # type: ignore[method-assign]
+            await system.run()
+            assert (await system.report())["status"] == "failed"
+        return list(await reads(paths))
+
+    system.world.documents.get_many = fails_meanwhile  # type: ignore[method-assign]
+    await say(system, Resume)
+    assert system.world.documents.get_many == reads
+    await system.run()
+    assert "tip" not in steps(system)
+    calls.BROKEN.clear()
+    await system.redrive()
+    report = await system.report()
+    assert (report["status"], report["outputs"]) == ("succeeded", {"tip": [2] if more else 2})
 
 
 async def test_a_retry_that_was_put_off_keeps_its_time_through_a_pause():
