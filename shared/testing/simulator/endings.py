@@ -157,7 +157,7 @@ def _undone(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
         if version is None or run["status"] == "running":
             continue
         undoing = watch.version_of(undo_run_id(run_id))
-        for told in broken_undoings(watch.documents, run_id, version, undoing):
+        for told in broken_undoings(watch.documents, run_id, version, undoing, watch.unwanted):
             yield "undone", told
         for told in broken_hooks(watch.documents, run_id, version):
             yield "undone", told

@@ -5,7 +5,7 @@ Written from the definition, not from the code that undoes: it must not call `un
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -30,9 +30,16 @@ def is_undone(documents: Documents, run_id: str) -> bool:
 
 
 def broken_undoings(
-    documents: Documents, run_id: str, version: FlowVersion, undoing: FlowVersion | None
+    documents: Documents,
+    run_id: str,
+    version: FlowVersion,
+    undoing: FlowVersion | None,
+    unwanted: Container[str] = (),
 ) -> Iterator[str]:
-    """What is wrong with the undoing of a run that has ended; `undoing` is its version."""
+    """What is wrong with the undoing of a run that has ended; `undoing` is its version.
+
+    One of the `unwanted` may be cancelled: then it need not have come to its end.
+    """
     run = documents[run_path(run_id)]
     done = _done(documents, run_id, version.flow)
     if run["status"] == "succeeded" or not done:
@@ -45,15 +52,14 @@ def broken_undoings(
         return
     if undo["undoes"] != run_id or undo["correlation_id"] != run["correlation_id"]:
         yield f"{run_id} is undone by a run that does not belong to it"
-    if undo["status"] != "succeeded":
-        yield f"the undoing of {run_id} has {undo['status']}"
     ends = _ends(done)
     order = [name.removeprefix(_STEP) for name in undoing.flow.steps]
     if sorted(order) != sorted(ends):
         yield f"of {run_id} are undone {order}, and done {sorted(ends)}"
     elif any(ends[one] < ends[next_] for one, next_ in pairwise(order)):
         yield f"{run_id} is undone in the order {order}, and was done at {ends}"
-    yield from _items(documents, run_id, done)
+    if undo["status"] != "cancelled" or undo["run_id"] not in unwanted:
+        yield from _unfinished(documents, run_id, undo, done)
 
 
 def broken_hooks(documents: Documents, run_id: str, version: FlowVersion) -> Iterator[str]:
@@ -93,6 +99,15 @@ def _ends(done: Mapping[str, Fields]) -> dict[str, Any]:
     for name, record in sorted(done.items(), key=lambda pair: pair[1]["finished_at"]):
         ends[instance_of(name).step] = record["finished_at"]
     return ends
+
+
+def _unfinished(
+    documents: Documents, run_id: str, undo: Fields, done: Mapping[str, Fields]
+) -> Iterator[str]:
+    """What the undoing has not come to."""
+    if undo["status"] != "succeeded":
+        yield f"the undoing of {run_id} has {undo['status']}"
+    yield from _items(documents, run_id, done)
 
 
 def _items(documents: Documents, run_id: str, done: Mapping[str, Fields]) -> Iterator[str]:
