@@ -163,8 +163,10 @@ def calm(case: Case, platform: Platform, seed: int = 0) -> Verdict:
 def _own_policies(case: Case) -> frozenset[str]:
     """What fails a step for good whose flow says how often it is tried, and else would not."""
     steps = [step for each in case.library.flows.values() for step in each.flow.steps.values()]
+    undoings = [step.compensate for step in steps if step.compensate is not None]
     has_policy = any(step.retry is not None or step.fallback is not None for step in steps)
-    return _PASSING if has_policy else frozenset()
+    is_limited = has_policy or any(undoing.retry is not None for undoing in undoings)
+    return _PASSING if is_limited else frozenset()
 
 
 def _told_of_children(case: Case) -> frozenset[str]:
