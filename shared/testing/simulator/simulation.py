@@ -122,6 +122,8 @@ class Simulation:
             if not again + await meddler.resume_paused(scene.watch):
                 break
             settled = await _settle(scene, meddler)
+            if again and settled and await meddler.resume_paused(scene.watch):
+                settled = await _settle(scene, meddler)  # a redriven pause counts anew
             _require_ended(scene, doomed=False)
         return settled
 
