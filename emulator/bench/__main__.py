@@ -16,11 +16,13 @@ import httpx
 from rich.progress import Progress
 from rich.table import Table
 
+from emulator.bench.constructs import Constructs, Figure, prompts_with_constructs
 from emulator.bench.counting import RunCost, cost_of
 from emulator.bench.engines import compare, figures_of, table_of
 from emulator.bench.measure import HOPS, Meter, Spread
 from emulator.engine import EngineError
 from emulator.system import LocalSystem, Options
+from shared.adapters.firestore_store import FirestoreStore, build_client
 from shared.cli.output import complain, err, out, print_json, safe
 from shared.client.connection import pointed_at
 from shared.client.local_state import State
@@ -56,14 +58,16 @@ async def _bench() -> dict[str, Any]:
 
 async def _pipeline() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="segue-bench-") as folder:
-        async with LocalSystem(Options(directory=Path(folder), sweep_every=60)) as state:
+        prompts = prompts_with_constructs(Path(folder))
+        options = Options(directory=Path(folder) / "state", sweep_every=60, prompts=prompts)
+        async with LocalSystem(options) as state:
             with pointed_at(state.environment):  # its clients are constructed while it measures
                 return await _measured(state)
 
 
 async def _measured(state: State) -> dict[str, Any]:
     meter = Meter(state)
-    total = 2 + sum(count for _, count in _THROUGHPUT)
+    total = 3 + sum(count for _, count in _THROUGHPUT)
     rates: dict[str, float] = {}
     with Progress(console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task("measuring", total=total)
@@ -76,8 +80,25 @@ async def _measured(state: State) -> dict[str, Any]:
             rates[f"{latency} ms"] = await meter.many_at_once(
                 count, CONCURRENCY, f"many-{latency}", lambda: progress.advance(task)
             )
+        constructs = await _constructs(state)
+        progress.advance(task)
     cost = await cost_of("joke.requested", {"topic": "pirates"})
-    return _results(state, floor, hop, rates, cost)
+    results = _results(state, floor, hop, rates, cost)
+    return {**results, "constructs": [_over(figure, floor) for figure in constructs]}
+
+
+async def _constructs(state: State) -> list[Figure]:
+    store = FirestoreStore(build_client(state.environment["GOOGLE_CLOUD_PROJECT"]))
+    try:
+        return await Constructs(state, store).measured()
+    finally:
+        await store.close()
+
+
+def _over(figure: Figure, floor: Spread) -> dict[str, Any]:
+    """As results have it."""
+    over = round(figure.ms_each / floor.p50, 2)
+    return {**vars(figure), "ms_each": round(figure.ms_each, 2), "over_floor": over}
 
 
 async def _set_latency(state: State, milliseconds: int) -> None:
@@ -121,6 +142,11 @@ def _show(results: dict[str, Any]) -> None:
     for latency, rate in results["runs_per_second"].items():
         out.print(
             f"  {rate} runs/s at concurrency {results['concurrency']} with a model of {latency}"
+        )
+    for one in results["constructs"]:
+        out.print(
+            f"  {one['what']}, of {one['count']:,}: {one['ms_each']:.1f} ms,"
+            f" {one['over_floor']} times the floor"
         )
     cost = results["per_run"]
     out.print(

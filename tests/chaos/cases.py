@@ -82,7 +82,7 @@ DIAMOND = _case(
     tip:
       needs: [left, right, hollow]
       prompt: say
-      timeout: 60s
+      timeout: 5s
       with: {text: "{{ left.text + right.text }}"}
     leaf: {needs: top, action: http.request, with: {url: "https://example.com/leaf"}}
     """,
