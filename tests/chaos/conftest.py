@@ -13,7 +13,7 @@ from tests import conftest as root
 from tests.chaos.simulations import Block, played
 from tests.functional import calls
 
-SEEDS = 1100
+SEEDS = 660
 _AT_ONCE = 125  # seeds a test: few enough to say where it fails, enough to be worth a process
 _ONE = root._OUTSIDE.get("SEGUE_CHAOS_SEED")
 

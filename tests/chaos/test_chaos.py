@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.cases import CASES
 from tests.chaos.simulations import Block, digests, verdict_of
 
-ENOUGH = 1000  # seeds, for everything to have happened
+ENOUGH = 600  # seeds, for everything to have happened
 MISFORTUNES = {
     "refused",
     "aborted",
