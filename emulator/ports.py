@@ -9,12 +9,16 @@ import asyncio
 import random
 import socket
 from contextlib import suppress
+from itertools import chain, cycle
 
 HOST = "127.0.0.1"
 # Linux gives away ports from 32768 on, others from 49152 on.
 _RESERVED = range(20_000, 32_000)
 _TRIES = 20
-_chance = random.SystemRandom()  # two processes must not choose alike, whatever seeds are set
+# Two processes must not choose alike, whatever seeds are set; nor may one name a port again that it
+# has named for what has not begun to listen yet.
+_BEGINNING = random.SystemRandom().randrange(len(_RESERVED))
+_round = cycle(chain(_RESERVED[_BEGINNING:], _RESERVED[:_BEGINNING]))
 
 
 def listening_socket(port: int = 0) -> socket.socket:
@@ -36,11 +40,12 @@ def free_port() -> int:
     """Name a port that is free now, for a process that cannot choose one itself.
 
     It lies below the ports that systems give to outgoing connections: one of those could take it
-    before its process does, or while that process is started again. Raises OSError where none is
+    before its process does, or while that process is started again. No port is named twice before
+    all others were. Raises OSError where none is
     found.
     """
     for _ in range(_TRIES):
-        with suppress(OSError), listening_socket(_chance.choice(_RESERVED)) as sock:
+        with suppress(OSError), listening_socket(next(_round)) as sock:
             return int(sock.getsockname()[1])
     raise OSError(f"no free port on {HOST} after {_TRIES} tries: end what holds so many")
 

@@ -20,13 +20,14 @@ def a_child_is_another_one_each_time_it_is_opened(patch: Patch) -> None:
     """By the clock of whoever opens it."""
     original = children.Children._opening
 
+    opened_at: list[int] = []
+
     def opening(self: Any, step: str, variables: Any) -> Any:
-        at = round(self._deps.clock.now().timestamp() * 1000)
-        with patch.context() as late:
-            late.setattr(children, "Child", lambda *about: Child(*about[:3], at))
-            return original(self, step, variables)
+        opened_at.append(round(self._deps.clock.now().timestamp() * 1000))
+        return original(self, step, variables)
 
     patch.setattr(children.Children, "_opening", opening)
+    patch.setattr(children, "Child", lambda *about: Child(*(*about, opened_at[-1])[:4]))
 
 
 def a_step_that_waits_already_starts_its_child_no_more(patch: Patch) -> None:

@@ -27,6 +27,7 @@ from shared.domain.control import Turn
 from shared.domain.flow import Flow
 from shared.domain.lanes import control_path
 from shared.domain.mapped import Mapped
+from shared.domain.records import StepRecord, step_path
 from shared.domain.step import Step
 from shared.ports import Increment, Put, Update
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
@@ -188,12 +189,12 @@ def a_step_is_tried_once_more_than_it_says(patch: Patch) -> None:
 
 def a_try_is_put_off_by_whoever_had_the_step(patch: Patch) -> None:
     """Without a fence: over what another delivery has made of the step since."""
-    original = claiming._note
 
     async def note(deps: Any, held: Any, changed: Any) -> Any:
-        with patch.context() as unfenced:
-            unfenced.setattr(claiming, "Update", lambda path, data, _: Increment(path, {}, data))
-            return await original(deps, held, changed)
+        record = held.record.model_copy(update=changed)
+        path = step_path(record.run_id, record.step)
+        [written] = await deps.store.commit([Increment(path, {}, StepRecord.fields_of(changed))])
+        return claiming.Claim(record, written.revision)
 
     patch.setattr(claiming, "_note", note)
 
