@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from shared.domain.actions import EmailSend, HttpRequest, SlackPost
+from shared.domain.conversation import Said, ToolCall
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage
@@ -133,12 +134,17 @@ class Bus(Protocol):
 
 @dataclass(frozen=True)
 class ModelReply:
-    """A usable answer. `model` is the version that answered."""
+    """A usable answer. `model` is the version that answered.
+
+    One that asks for tools has `calls`; `said` is then all of it, to be given back as it is.
+    """
 
     text: str
     tokens: Tokens
     model: str
     finish_reason: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    said: Said | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from shared.domain.conversation import Said, ToolDeclaration
 from shared.domain.events import REDRIVE, count_in
 from shared.domain.model import Json, Wire
 from shared.errors import MessageInvalidError
@@ -99,7 +100,10 @@ class PromptPin(Wire):
 
 
 class ModelRequest(Wire):
-    """What the model is asked. `messages` are (role, text) with role user or model."""
+    """What the model is asked. `messages` are (role, text) with role user or model.
+
+    `said` is what an agent's conversation has come to since.
+    """
 
     model: str
     messages: tuple[tuple[Literal["user", "model"], str], ...]
@@ -107,6 +111,8 @@ class ModelRequest(Wire):
     parameters: dict[str, Json] = Field(default_factory=dict)
     output_schema: dict[str, Json] | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    tools: tuple[ToolDeclaration, ...] = ()
+    said: tuple[Said, ...] = ()
 
 
 class GenerateTask(Wire):
