@@ -10,6 +10,7 @@ SegueError
 │   ├── ModelBusyError
 │   ├── ModelUnreachableError
 │   ├── ModelMalformedError
+│   ├── ModelCallMalformedError
 │   ├── EffectUnavailableError
 │   └── StageBudgetError
 ├── Permanent                    the same message fails the same way: buried at once with its reason
@@ -33,6 +34,12 @@ SegueError
 │   ├── ModelEmptyError
 │   ├── ModelRequestError
 │   ├── OutputInvalidError
+│   ├── ToolError                what an agent's model is told of a call of a tool
+│   │   ├── ToolUnknownError
+│   │   ├── ToolArgumentsError
+│   │   ├── ToolFailedError
+│   │   │   └── ToolRefusal
+│   │   └── ToolResultError
 │   ├── ActionInvalidError
 │   ├── ActionFailedError
 │   ├── ChildFailedError
@@ -54,6 +61,7 @@ SegueError
     ├── SettingsInvalidError
     ├── SourceInvalidError
     ├── NotFoundError
+    ├── ToolDeclarationError
     └── RedriveRefusedError
 
 A class's docstring is its message: what happened, and the remedy.
@@ -61,6 +69,20 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
+from shared.data_errors import (
+    EventInvalidError,
+    EventTooLargeError,
+    ExpressionError,
+    InputInvalidError,
+    MapInvalidError,
+    OutputTooLargeError,
+    PayloadDamagedError,
+    PayloadMissingError,
+    PromptInputInvalidError,
+    RecordTooLargeError,
+    StateInvalidError,
+    TemplateError,
+)
 from shared.error_kinds import (
     CloudError,
     Conflict,
@@ -69,6 +91,16 @@ from shared.error_kinds import (
     SegueError,
     Transient,
     UsageError,
+)
+from shared.model_errors import (
+    ModelBusyError,
+    ModelCallMalformedError,
+    ModelEmptyError,
+    ModelMalformedError,
+    ModelRefusedError,
+    ModelRequestError,
+    ModelTruncatedError,
+    ModelUnreachableError,
 )
 from shared.step_errors import (
     ApprovalRejectedError,
@@ -79,6 +111,15 @@ from shared.step_errors import (
     WaitInvalidError,
     WaitTimeoutError,
 )
+from shared.tool_errors import (
+    ToolArgumentsError,
+    ToolDeclarationError,
+    ToolError,
+    ToolFailedError,
+    ToolRefusal,
+    ToolResultError,
+    ToolUnknownError,
+)
 
 __all__ = [
     "ApprovalRejectedError",
@@ -88,9 +129,36 @@ __all__ = [
     "ChildNestedError",
     "CloudError",
     "Conflict",
+    "EventInvalidError",
+    "EventTooLargeError",
+    "ExpressionError",
+    "InputInvalidError",
+    "MapInvalidError",
+    "ModelBusyError",
+    "ModelCallMalformedError",
+    "ModelEmptyError",
+    "ModelMalformedError",
+    "ModelRefusedError",
+    "ModelRequestError",
+    "ModelTruncatedError",
+    "ModelUnreachableError",
+    "OutputTooLargeError",
+    "PayloadDamagedError",
+    "PayloadMissingError",
     "Permanent",
+    "PromptInputInvalidError",
+    "RecordTooLargeError",
     "RefusedError",
     "SegueError",
+    "StateInvalidError",
+    "TemplateError",
+    "ToolArgumentsError",
+    "ToolDeclarationError",
+    "ToolError",
+    "ToolFailedError",
+    "ToolRefusal",
+    "ToolResultError",
+    "ToolUnknownError",
     "Transient",
     "UsageError",
     "WaitInvalidError",
@@ -121,21 +189,6 @@ class ClaimLostError(Transient):
     """Another delivery took this step over while this one was working; its work is discarded."""
 
 
-class ModelBusyError(Transient):
-    """The model kept answering 429 or 503 until the step's time was nearly over.
-
-    It is tried again on redelivery; raise the model's quota or lower the stage's concurrency.
-    """
-
-
-class ModelUnreachableError(Transient):
-    """The model could not be reached, or broke off or failed while answering; it is tried again."""
-
-
-class ModelMalformedError(Transient):
-    """The model's HTTP answer was not JSON; it is tried again."""
-
-
 class EffectUnavailableError(Transient):
     """The outside service did not answer or asked to come back later; it is tried again."""
 
@@ -154,123 +207,10 @@ class MessageInvalidError(Permanent):
     """
 
 
-class EventInvalidError(Permanent):
-    """The event cannot be read.
-
-    Send JSON data with at least the attribute `ce-type`, or a CloudEvents 1.0 structured message.
-    """
-
-
-class EventTooLargeError(Permanent):
-    """The event's data is larger than an event may be.
-
-    Put the payload into Cloud Storage and send its URI in the event.
-    """
-
-
-class OutputTooLargeError(Permanent):
-    """A step's output is larger than a step may hand on.
-
-    Put the payload into Cloud Storage and return its URI.
-    """
-
-
-class InputInvalidError(Permanent):
-    """The event's data does not fit the flow's `input` schema.
-
-    Correct the producer or the schema, then redrive the dead letter.
-    """
-
-
-class PromptInputInvalidError(Permanent):
-    """What the step hands the prompt does not fit the prompt's `input` schema.
-
-    Correct the step's `with` or the schema, then redrive with --repin.
-    """
-
-
-class ExpressionError(Permanent):
-    """An expression of the flow failed.
-
-    Guard what may be missing (`x is defined`, `x | default(...)`), then redrive with --repin.
-    """
-
-
-class MapInvalidError(Permanent):
-    """A step cannot be run for each item of what its `foreach` gives.
-
-    Give a list of at most 10,000 items (`x | list` makes one of most things), then redrive with
-    --repin.
-    """
-
-
-class TemplateError(Permanent):
-    """A prompt could not be rendered.
-
-    Correct the template or the step's `with`, then redrive with --repin.
-    """
-
-
 class VersionMissingError(Permanent):
     """The run is pinned to a flow version that is neither bundled nor stored.
 
     Restore the document under `flows/`, or redrive with --repin to move the run to today's version.
-    """
-
-
-class RecordTooLargeError(Permanent):
-    """A Firestore document would be larger than 1 MiB.
-
-    Store less, or put the payload into Cloud Storage and store its URI.
-    """
-
-
-class StateInvalidError(Permanent):
-    """The run's state could not be read or edited as the step's method asked.
-
-    Correct the method, or give the state's model defaults for what older runs lack, then redrive.
-    """
-
-
-class PayloadMissingError(Permanent):
-    """A payload that travelled by reference is no longer stored.
-
-    It has outlived SEGUE_RETENTION_DAYS; publish the event again.
-    """
-
-
-class PayloadDamagedError(Permanent):
-    """A payload that travelled by reference is not the one that was stored.
-
-    Check who else writes to `blobs` or to the bucket; publish the event again.
-    """
-
-
-class ModelRefusedError(Permanent):
-    """The model or its safety filters refused to answer.
-
-    Change the prompt or its safety settings, then redrive with --repin.
-    """
-
-
-class ModelTruncatedError(Permanent):
-    """The answer was cut off at the token limit.
-
-    Raise `max_output_tokens` in the prompt's parameters, then redrive with --repin.
-    """
-
-
-class ModelEmptyError(Permanent):
-    """The model answered with no text.
-
-    Change the prompt, then redrive with --repin.
-    """
-
-
-class ModelRequestError(Permanent):
-    """The model's API refused the request.
-
-    Check the model's name, location, parameters and the service account's rights.
     """
 
 

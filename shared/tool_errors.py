@@ -1,0 +1,51 @@
+"""What goes wrong with a call of a tool; an agent's model is told, as data.
+
+Everybody imports them from `shared.errors`, where the tree of all errors is drawn.
+"""
+
+from __future__ import annotations
+
+from shared.error_kinds import Permanent, UsageError
+
+
+class ToolError(Permanent):
+    """A call of a tool came to nothing."""
+
+
+class ToolUnknownError(ToolError):
+    """There is no such tool.
+
+    `segue tools list` shows what there is; correct the prompt, or deploy the tool.
+    """
+
+
+class ToolArgumentsError(ToolError):
+    """The arguments do not fit the tool's parameters.
+
+    `segue tools show` lists them. Correct the prompt where models get them wrong again and again.
+    """
+
+
+class ToolFailedError(ToolError):
+    """The tool was called and failed.
+
+    Correct what it complains of, then redrive the dead letter.
+    """
+
+
+class ToolRefusal(ToolFailedError):
+    """The tool did not do what was asked, and says why: its authors raise this for the model.
+
+    Change the prompt where models ask for it again and again.
+    """
+
+
+class ToolResultError(ToolError):
+    """The tool returned what its result's annotation does not allow.
+
+    Correct the tool, then redrive the dead letter. What it did was done.
+    """
+
+
+class ToolDeclarationError(UsageError):
+    """Correct the function named above."""
