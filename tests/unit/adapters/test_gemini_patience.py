@@ -17,7 +17,7 @@ async def test_a_busy_model_is_waited_out_ever_longer(api: Api, make: Made) -> N
 
 async def test_waits_are_jittered(api: Api, make: Made) -> None:
     model = make()
-    model._jitter = lambda: 0.0
+    model._patience._jitter = lambda: 0.0
     api.answers = [busy(), busy()]
     await model.generate(ask(), seconds=200)
     assert api.slept == [0.5, 1]
