@@ -6,7 +6,8 @@ Every effect gets a key that is equal on each attempt, for receivers that can te
 from __future__ import annotations
 
 import functions.act.calls  # importing the packages registers their functions
-import functions.act.flows  # noqa: F401 - see above
+import functions.act.flows
+import functions.act.tools  # noqa: F401 - see above
 from functions.act.actions import perform
 from shared.calls import invoke
 from shared.delivery.deps import Deps

@@ -16,6 +16,7 @@ from shared.cli import (
     commands_runs,
     commands_simulate,
     commands_stopping,
+    commands_tools,
     commands_trace,
     commands_waits,
 )
@@ -40,6 +41,7 @@ commands_flows.add_to(app)
 commands_check.add_to(commands_flows.flows)
 commands_compile.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)
+commands_tools.add_to(app)
 commands_simulate.add_to(app)
 
 

@@ -1,4 +1,4 @@
-"""`flows compile`, and what checking finds of flows that are Python classes."""
+"""`flows compile`, and what checking finds of flows and tools that are Python."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import typer
 
 from shared.cli.options import AsJson
 from shared.cli.output import counted, print_json, safe, say
-from shared.cli.world import library, typed_flows
+from shared.cli.world import library, python_tools, typed_flows
 from shared.prompting.library import NO_LIBRARY, Library
 from shared.prompting.source import Problem
+from shared.prompting.tool_files import stale_tools
 from shared.runtime.settings import ROOT, settings
 from shared.typed.answers import answer_problems
 from shared.typed.errors import FlowInvalidError
@@ -35,7 +36,7 @@ def compile_flows(*, as_json: AsJson = False) -> None:
 
 
 def checked_library() -> Library:
-    """The library, with the problems of typed flows among its own."""
+    """The library, with the problems of typed flows and tools among its own."""
     try:
         found = library()
         return replace(found, problems=(*found.problems, *sorted(_problems(found))))
@@ -44,11 +45,13 @@ def checked_library() -> Library:
 
 
 def _problems(found: Library) -> Iterator[Problem]:
-    """Classes that the prompts do not fit, and flow files that do not say what their classes say.
+    """Classes that the prompts do not fit, and files that do not say what their Python says.
 
     Where all files are to be, those missing too.
     """
     prompts = settings().prompts
     for flow in typed_flows().values():
         yield from answer_problems(flow.shape, found.prompts)
-    yield from stale_files(typed_flows(), prompts, complete=prompts == ROOT / "prompts")
+    complete = prompts == ROOT / "prompts"
+    yield from stale_files(typed_flows(), prompts, complete=complete)
+    yield from stale_tools(python_tools(), prompts, complete=complete)

@@ -10,10 +10,12 @@ from typing import Any
 from shared.calls import registered_names
 from shared.client.connection import environment_at_hand
 from shared.delivery.deps import Deps
+from shared.domain.tool import ToolVersion
 from shared.ports import StageReport
 from shared.prompting.library import Library, read_library
 from shared.runtime.container import build_operator_deps
 from shared.runtime.settings import settings
+from shared.tools import registered_tools
 from shared.typed.calling import AnyFlow, registered_flows
 
 
@@ -55,3 +57,10 @@ def typed_flows() -> Mapping[str, AnyFlow]:
     import functions.act.flows  # noqa: F401, PLC0415 - the same
 
     return registered_flows()
+
+
+def python_tools() -> Mapping[str, ToolVersion]:
+    """The tools that are Python functions, by name. Raises ToolDeclarationError."""
+    import functions.act.tools  # noqa: F401, PLC0415 - registers them
+
+    return registered_tools()

@@ -1,6 +1,6 @@
-"""Immutable versions: a prompt with its partials, and a flow with all the prompts it uses.
+"""Immutable versions: a prompt with its partials, and a flow with the prompts and tools it uses.
 
-A flow's version covers its prompts, so one pin on a run fixes everything the run will say.
+A flow's version covers them, so one pin on a run fixes everything the run will say.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from shared.domain.ids import content_hash
 from shared.domain.instances import LOOP
 from shared.domain.model import Declared, Json, Wire
 from shared.domain.step import PromptStep, Step
+from shared.domain.tool import ToolVersion
 
 
 class FrontMatter(Declared):
@@ -68,6 +69,11 @@ def all_prompts_of(step: Step) -> tuple[str, ...]:
     return prompts_of(step) if undoing is None else (*prompts_of(step), undoing)
 
 
+def tools_of(step: Step) -> tuple[str, ...]:  # noqa: ARG001 - no kind of step has any yet
+    """The names of the tools that a step's model may ask for."""
+    return ()
+
+
 class UndoneItems(Wire):
     """The items of a mapped step that are undone."""
 
@@ -91,6 +97,7 @@ class FlowVersion(Wire):
 
     flow: Flow
     prompts: dict[str, PromptVersion] = Field(default_factory=dict)
+    tools: dict[str, ToolVersion] = Field(default_factory=dict)
     undoing: Undoing | None = None
 
     @cached_property

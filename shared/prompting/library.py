@@ -6,18 +6,20 @@ A file with a mistake is left out and reported; the others are served.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
-from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
+from shared.domain.tool import ToolVersion
+from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of, tools_of
 from shared.prompting.check import FlowCheck
 from shared.prompting.check_children import Read, children_problems
 from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
+from shared.prompting.tool_files import read_tools
 
 PARTIALS = "_partials"
 PRICES = "prices.yaml"
@@ -26,27 +28,30 @@ MAX_FLOW_BYTES = 900 * 1024  # a flow with its prompts is stored in one document
 
 @dataclass(frozen=True)
 class Library:
-    """Flows and prompts by name. `problems` name what was left out, and why."""
+    """Flows, prompts and tools by name. `problems` name what was left out, and why."""
 
     flows: Mapping[str, FlowVersion]
     prompts: Mapping[str, PromptVersion]
     problems: tuple[Problem, ...]
+    tools: Mapping[str, ToolVersion] = field(default_factory=dict)
 
 
+NO_TOOLS: Mapping[str, ToolVersion] = {}
 NO_LIBRARY = Library({}, {}, ())
 
 
 def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
-    """Reads `root/templates` and `root/flows`. Never raises for what a person wrote there."""
+    """Reads `templates`, `tools` and `flows`. Never raises for what a person wrote there."""
     problems: list[Problem] = []
     prompts = _read_prompts(root, problems)
+    tools = read_tools(root, problems)
     flows: dict[str, FlowVersion] = {}
     sources: dict[str, Source] = {}
     paths = sorted((root / "flows").glob("*.yaml"))
     for path in paths:
         try:
             source = read_yaml(path.read_text("utf-8"), _shown(root, path))
-            version = _flow_in(source, prompts, calls)
+            version = _flow_in(source, prompts, calls, tools)
             if version.flow.flow != path.stem:
                 message = f"the flow is called {version.flow.flow!r}; name the file after it"
                 raise SourceProblems([Problem(_shown(root, path), 1, message)])
@@ -59,7 +64,7 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     unfit = children_problems(known, frozenset(path.stem for path in paths))
     files = {problem.file for problem in unfit}
     sound = {name: one for name, one in flows.items() if sources[name].file not in files}
-    return Library(sound, prompts, tuple(sorted([*problems, *unfit])))
+    return Library(sound, prompts, tuple(sorted([*problems, *unfit])), tools)
 
 
 def read_flow(
@@ -67,16 +72,20 @@ def read_flow(
     file: str,
     prompts: Mapping[str, PromptVersion],
     calls: frozenset[str] | None = None,
+    tools: Mapping[str, ToolVersion] = NO_TOOLS,
 ) -> FlowVersion:
-    """One checked flow with the prompts it uses. Raises SourceProblems.
+    """One checked flow with the prompts and tools it uses. Raises SourceProblems.
 
     Whether its children are there is for a library to say.
     """
-    return _flow_in(read_yaml(text, file), prompts, calls)
+    return _flow_in(read_yaml(text, file), prompts, calls, tools)
 
 
 def _flow_in(
-    source: Source, prompts: Mapping[str, PromptVersion], calls: frozenset[str] | None
+    source: Source,
+    prompts: Mapping[str, PromptVersion],
+    calls: frozenset[str] | None,
+    tools: Mapping[str, ToolVersion],
 ) -> FlowVersion:
     file = source.file
     if not isinstance(source.data, dict):
@@ -89,9 +98,14 @@ def _flow_in(
     if problems:
         raise SourceProblems(problems)
     used = {name for step in flow.steps.values() for name in all_prompts_of(step)}
-    version = FlowVersion(flow=flow, prompts={name: prompts[name] for name in sorted(used)})
+    called = {name for step in flow.steps.values() for name in tools_of(step)}
+    version = FlowVersion(
+        flow=flow,
+        prompts={name: prompts[name] for name in sorted(used)},
+        tools={name: tools[name] for name in sorted(called)},
+    )
     if len(version.model_dump_json(by_alias=True).encode()) > MAX_FLOW_BYTES:
-        message = "the flow and its prompts are over 900 KiB together; split the flow"
+        message = "the flow, its prompts and tools are over 900 KiB together; split the flow"
         raise SourceProblems([Problem(file, 1, message)])
     return version
 

@@ -35,7 +35,7 @@ def test_the_request_is_what_the_prompt_says() -> None:
         output=schema,
     )
     request = render(prompt, {"tone": "kind"}, {"text": "this"}, {"segue-step": "s"})
-    assert request.model_dump() == {
+    assert request.model_dump(exclude_defaults=True) == {
         "model": "m",
         "messages": (("user", "Sort this."),),
         "system": "Be kind.",
