@@ -33,6 +33,8 @@ SegueError
 │   ├── ModelTruncatedError
 │   ├── ModelEmptyError
 │   ├── ModelRequestError
+│   ├── BudgetExceededError
+│   ├── PriceUnknownError
 │   ├── OutputInvalidError
 │   ├── ToolError                what an agent's model is told of a call of a tool
 │   │   ├── ToolUnknownError
@@ -102,6 +104,7 @@ from shared.model_errors import (
     ModelTruncatedError,
     ModelUnreachableError,
 )
+from shared.money_errors import BudgetExceededError, PriceUnknownError
 from shared.step_errors import (
     ApprovalRejectedError,
     ChildCancelledError,
@@ -123,6 +126,7 @@ from shared.tool_errors import (
 
 __all__ = [
     "ApprovalRejectedError",
+    "BudgetExceededError",
     "ChildCancelledError",
     "ChildFailedError",
     "ChildMissingError",
@@ -146,6 +150,7 @@ __all__ = [
     "PayloadDamagedError",
     "PayloadMissingError",
     "Permanent",
+    "PriceUnknownError",
     "PromptInputInvalidError",
     "RecordTooLargeError",
     "RefusedError",

@@ -183,6 +183,10 @@ class Model(Protocol):
         """USD; None where the price is not known."""
         ...
 
+    def most_output(self, model: str) -> int | None:
+        """Tokens of the longest answer that the model gives; None where that is not known."""
+        ...
+
 
 class Effects(Protocol):
     """Effects outside Google Cloud. Each may raise EffectUnavailableError, ActionFailedError."""

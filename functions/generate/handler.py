@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.delivery.asking import request_for
+from shared.delivery.budgets.purse import Purse, purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Spent
@@ -40,7 +41,8 @@ async def ask(task: StepTask, deps: Deps) -> Json:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     task.spent.prompt = todo.prompt
     request = await _request(task, todo, deps)
-    return await _Talk(deps.model, deps.clock, task.spent, request, _seconds(task)).hold()
+    purse = await purse_of(task, deps)
+    return await _Talk(deps.model, deps.clock, task.spent, request, _seconds(task), purse).hold()
 
 
 async def _request(task: StepTask, todo: GenerateTask, deps: Deps) -> ModelRequest:
@@ -73,6 +75,7 @@ class _Talk:
     spent: Spent
     request: ModelRequest
     seconds: float
+    purse: Purse | None = None
 
     async def hold(self) -> Json:
         """The answer that fits. Raises OutputInvalidError, or what the model raises."""
@@ -85,23 +88,25 @@ class _Talk:
 
     async def _turn(self, request: ModelRequest) -> tuple[Json, str | None]:
         """(output, None) or (None, what is wrong with the answer)."""
+        if self.purse is not None:
+            request = await self.purse.reserve(request)
         try:
             with self.spent.asking(self.model, request.model, self.clock.now) as asked:
                 asked.reply = reply = await self.model.generate(request, seconds=self.seconds)
         except SegueError as error:
             if error.reply is not None:
-                self._note(error.reply)
+                self._note(error.reply, request)
             raise
-        text = self._note(reply)
+        text = self._note(reply, request)
         if request.output_schema is None:
             return {"text": text}, None
         return _checked(text, request.output_schema)
 
-    def _note(self, reply: ModelReply) -> str:
+    def _note(self, reply: ModelReply, request: ModelRequest) -> str:
         """Bills the answer and keeps it; returns its text, without half characters."""
         text = reply.text.encode(errors="replace").decode()
         self.spent.model = reply.model
-        self.spent.bill(reply.tokens, self.model.cost(self.request.model, reply.tokens))
+        self.spent.bill(reply.tokens, self.model.cost(request.model, reply.tokens))
         self.spent.answers.append(text[:_KEPT_CHARACTERS])
         return text
 

@@ -57,6 +57,9 @@ class GeminiModel:
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self._prices.cost(model, tokens)
 
+    def most_output(self, model: str) -> int | None:
+        return self._prices.most_output(model)
+
     async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
         config = config_of(request, on_vertex=bool(self._client.vertexai))
 

@@ -16,6 +16,7 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.ending import require_fitting
 from shared.delivery.scope import JSON, Scope, dead_letter
+from shared.domain.budget_records import BUDGETS, MOST_ABOVE, Owner
 from shared.domain.chain import StepStatus
 from shared.domain.commands import Cancel
 from shared.domain.envelope import Message, Place
@@ -172,6 +173,7 @@ class Children:
         run = self._scope.run
         attributes = {
             **carried,
+            **self._budgets(),
             **child.attributes(awaited=self._declared(child.step).awaited),
             "correlationid": run.correlation_id,
             "causationid": run.event_id,
@@ -179,6 +181,15 @@ class Children:
             "content-type": JSON,
         }
         return Message(self._data(child.step, variables), attributes)
+
+    def _budgets(self) -> dict[str, str]:
+        """The budgets that the child counts against: its parent's, and those above that."""
+        run, own = self._scope.run, self._scope.version.flow.budget
+        mine = [] if own is None else [Owner(run.id, run.flow, run.version).encode()]
+        text = ",".join([*run.budgets, *mine])
+        if len(text.encode()) > MOST_ABOVE:
+            raise ChildNestedError("it would be the child of too many runs with budgets")
+        return {BUDGETS: text} if text else {}
 
     def _data(self, step: str, variables: Variables) -> bytes:
         try:

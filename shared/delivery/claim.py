@@ -6,10 +6,12 @@ Decides nothing about the work. An owner that lost its claim notices at commit, 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery, Envelope
@@ -24,7 +26,7 @@ from shared.errors import (
     StaleError,
     Transient,
 )
-from shared.ports import Create, Document, Update
+from shared.ports import Create, Document, Update, Write
 
 LEASE_MARGIN = timedelta(seconds=5)  # between the end of the work and the end of the lease
 _TRIES = 3  # a lost answer needs two looks, a lost race three; more means real contention
@@ -159,7 +161,13 @@ async def _take_over(deps: Deps, found: Document, delivery: Delivery, owner: str
 
 
 async def try_again(
-    deps: Deps, held: Claim, failure: Failure, usage: Usage, *, fallback: bool
+    deps: Deps,
+    held: Claim,
+    failure: Failure,
+    usage: Usage,
+    *,
+    fallback: bool,
+    also: Sequence[Write] = (),
 ) -> Claim:
     """Records that this try has failed and that the next one begins, in the same hands.
 
@@ -169,11 +177,18 @@ async def try_again(
     closed = _closed(held.record.attempts, RETRIED, failure, usage, now)
     attempts = [*closed, Attempt(n=len(closed) + 1, started_at=now)]
     changed = {"attempts": attempts, "fallback": fallback}
-    return await _note(deps, held, changed)
+    return await _note(deps, held, changed, also)
 
 
-async def put_off(
-    deps: Deps, held: Claim, failure: Failure, usage: Usage, *, due: datetime, fallback: bool
+async def put_off(  # noqa: PLR0913 - what is recorded of the try that has failed
+    deps: Deps,
+    held: Claim,
+    failure: Failure,
+    usage: Usage,
+    *,
+    due: datetime,
+    fallback: bool,
+    also: Sequence[Write] = (),
 ) -> None:
     """Records that this try has failed and when the next one is due; nobody holds the step.
 
@@ -181,16 +196,32 @@ async def put_off(
     """
     closed = _closed(held.record.attempts, RETRIED, failure, usage, deps.clock.now())
     freed = {"status": StepStatus.PENDING, "owner": "", "lease_until": None, "due": due}
-    await _note(deps, held, {**freed, "attempts": closed, "fallback": fallback})
+    await _note(deps, held, {**freed, "attempts": closed, "fallback": fallback}, also)
 
 
-async def _note(deps: Deps, held: Claim, changed: dict[str, Any]) -> Claim:
+async def defer(
+    deps: Deps, held: Claim, why: StepDeferred, usage: Usage, also: Sequence[Write]
+) -> None:
+    """Records that the step has to wait, through no fault of its own; nobody holds it.
+
+    It is no try that counts. Raises as `try_again` does.
+    """
+    failure, now = Failure.of(why, held.record.step), deps.clock.now()
+    closed = _closed(held.record.attempts, "deferred", failure, usage, now)
+    freed = {"status": StepStatus.PENDING, "owner": "", "lease_until": None, "due": why.until}
+    asks = why.asks if why.asks is not None else held.record.asks
+    await _note(deps, held, {**freed, "attempts": closed, "asks": asks}, also)
+
+
+async def _note(
+    deps: Deps, held: Claim, changed: dict[str, Any], also: Sequence[Write] = ()
+) -> Claim:
     """Changes the record of a step that is held, once, though an answer may be lost."""
     record = held.record.model_copy(update=changed)
     path = step_path(record.run_id, record.step)
     try:
         update = Update(path, StepRecord.fields_of(changed), held.revision)
-        [written] = await deps.store.commit([update])
+        written, *_ = await deps.store.commit([update, *also])
         return Claim(record, written.revision)
     except StaleError:
         found = await deps.store.get(path)
@@ -206,7 +237,9 @@ def _is_same(found: StepRecord, record: StepRecord) -> bool:
     return (found.fence, found.owner, found.status, len(found.attempts)) == mine
 
 
-async def release(deps: Deps, held: Claim, error: SegueError, usage: Usage) -> None:
+async def release(
+    deps: Deps, held: Claim, error: SegueError, usage: Usage, also: Sequence[Write] = ()
+) -> None:
     """Gives the step back after a passing failure, so that the redelivery need not wait.
 
     Best effort: where it cannot be written, the lease or the next delivery attempt decides.
@@ -220,7 +253,7 @@ async def release(deps: Deps, held: Claim, error: SegueError, usage: Usage) -> N
     }
     path = step_path(held.record.run_id, held.record.step)
     with contextlib.suppress(Conflict, Transient):
-        await deps.store.commit([Update(path, fields, held.revision)])
+        await deps.store.commit([Update(path, fields, held.revision), *also])
 
 
 def close_attempt(

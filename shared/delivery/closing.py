@@ -5,7 +5,7 @@ Whoever ends one brings the write of its result, whether or not it holds a claim
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from shared.delivery.aftermath import announce
@@ -50,7 +50,7 @@ class RecordedFailure(StepFailedError):
 class End:
     """How an instance has ended. `known` are the variables from here on, its output among them.
 
-    `beside` are writes that belong to its result.
+    `beside` are writes that belong to its result, `also` those that belong to any end.
     """
 
     status: StepStatus
@@ -58,6 +58,7 @@ class End:
     known: Variables
     failure: Failure | None = None
     beside: Beside | None = None
+    also: Sequence[Write] = ()
 
 
 class Closing:
@@ -84,7 +85,7 @@ class Closing:
         """
         step = self._envelope.step
         if self._envelope.place is not None:
-            recorded = await self._settler.record(end.result, standing, end.beside)
+            recorded = await self._settler.record(end.result, standing, end.also, end.beside)
             if recorded is None:
                 reach("committed")
                 await self._item_ended(end.failure, end.known)
@@ -92,9 +93,9 @@ class Closing:
             return recorded
         if end.failure is None or self.survives:
             return await self._settler.settle(
-                step, end.status, end.result, end.known, standing, beside=end.beside
+                step, end.status, end.result, end.known, standing, end.also, beside=end.beside
             )
-        recorded = await self._settler.fail_run(end.result, end.failure, standing)
+        recorded = await self._settler.fail_run(end.result, end.failure, standing, end.also)
         if recorded is None and not (self._flow.can_outrun and await self._is_left_behind()):
             raise RecordedFailure(end.failure)
         return recorded

@@ -22,6 +22,7 @@ from shared.delivery.progress import REPEATED, Progress
 from shared.delivery.scope import Scope, trace_of
 from shared.delivery.telling import tell_opened
 from shared.domain import chain, ids
+from shared.domain.budget_records import owners_in
 from shared.domain.chain import Advance
 from shared.domain.events import REDRIVE, Event, extensions
 from shared.domain.priorities import attribute_of
@@ -33,7 +34,7 @@ from shared.domain.records import (
     event_path,
     run_path,
 )
-from shared.domain.starts import FAILED_RUN, ParentRef, parent_of
+from shared.domain.starts import FAILED_RUN, START, ParentRef, parent_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, ClaimBusyError, Conflict, SegueError, StaleError
@@ -236,6 +237,7 @@ class Opener:
             deadline=_deadline(opening, now),
             parent=parent,
             hook_of=self._message.attributes.get(FAILED_RUN),
+            budgets=self._budgets(),
             unheard=must_hear(opening.version.flow, awaited=parent is not None),
             extensions=opening.carried(self._message.attributes),
             expire_at=self._deps.expire_at(),
@@ -244,6 +246,11 @@ class Opener:
             return record
         failed = {"status": RunStatus.FAILED, "error": Failure.of(opening.refusal)}
         return record.model_copy(update={**failed, "finished_at": now, "deadline": None})
+
+    def _budgets(self) -> list[str]:
+        """Those above a run that another one opens, which its calls count against."""
+        is_child = self._event.type == START
+        return owners_in(self._message.attributes) if is_child else []
 
     def _parent(self) -> ParentRef | None:
         waiting = parent_of(self._message.attributes)

@@ -21,7 +21,10 @@ Beside = Callable[[], Awaitable[Sequence[Write]]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """`error` is None where the step succeeded with `output`."""
+    """`error` is None where the step succeeded with `output`.
+
+    `also` is written with whatever is recorded of the attempt.
+    """
 
     output: Json = None
     error: SegueError | None = None
@@ -30,6 +33,7 @@ class Outcome:
     model: str | None = None
     answers: tuple[str, ...] = ()
     beside: Beside | None = None
+    also: tuple[Write, ...] = ()
 
 
 @dataclass
@@ -44,7 +48,8 @@ class Asked:
 class Spent:
     """What the work has used so far. Kept apart from it, so that a timeout forgets nothing.
 
-    `calls` are the requests to models that are over, answered or not.
+    `calls` are the requests to models that are over, answered or not. `settling` gives the writes
+    that belong to whatever is recorded of the attempt: what it has spent of a budget.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -53,6 +58,7 @@ class Spent:
     answers: list[str] = field(default_factory=list)
     calls: list[ModelCall] = field(default_factory=list)
     beside: Beside | None = None
+    settling: Callable[[], Sequence[Write]] = tuple
 
     def put_beside(self, beside: Beside) -> None:
         """Has these writes committed with the step's result, if it succeeds."""
@@ -89,6 +95,7 @@ class Spent:
             prompt=self.prompt,
             model=self.model,
             beside=self.beside,
+            also=tuple(self.settling()),
         )
 
     def failed(self, error: SegueError) -> Outcome:
@@ -99,6 +106,7 @@ class Spent:
             prompt=self.prompt,
             model=self.model,
             answers=tuple(self.answers),
+            also=tuple(self.settling()),
         )
 
 

@@ -250,7 +250,7 @@ def _counts(document: Document | None) -> tuple[int, int]:
 
 def arrivals_in(plan: Advance, written: Sequence[Written]) -> Mapping[str, Arrivals]:
     """The joins' new counts, from the results of the commit that raised them."""
-    counted = [result.counters for result in written if result.counters]
+    counted = [result.counters for result in written if "arrived" in result.counters]
     return {
         join: Arrivals(counters["arrived"], counters["succeeded"])
         for join, counters in zip(plan.arrivals, counted, strict=True)

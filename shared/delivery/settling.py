@@ -71,10 +71,14 @@ class Settler:
         return None
 
     async def record(
-        self, result: Write, standing: Standing, beside: Beside | None = None
+        self,
+        result: Write,
+        standing: Standing,
+        also: Sequence[Write] = (),
+        beside: Beside | None = None,
     ) -> StepRecord | None:
-        """Commits `result` alone; returns what was recorded before, as `settle` does."""
-        written = await self._commit([result], None, standing, beside)
+        """Commits `result`, and no more; returns what was recorded before, as `settle` does."""
+        written = await self._commit([result, *also], None, standing, beside)
         return written if isinstance(written, StepRecord) else None
 
     async def fail_run(

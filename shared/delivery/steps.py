@@ -20,12 +20,14 @@ from shared.delivery.claim import (
     StepCancelled,
     claim,
     close_attempt,
+    defer,
     put_off,
     release,
     try_again,
 )
 from shared.delivery.closing import Closing, End, ending_of, require_not_failed
 from shared.delivery.crashpoints import reach
+from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
 from shared.delivery.ending import require_fitting
 from shared.delivery.handled import Handled, Received
@@ -59,6 +61,7 @@ class StepTask:
     """What the work gets: the step's envelope, its scope and the variables it can see.
 
     `seconds` are left for it. With a `fallback` that is to do the work in the step's place.
+    `record` is the step's, as this attempt has claimed it.
     """
 
     envelope: Envelope
@@ -67,6 +70,7 @@ class StepTask:
     spent: Spent
     seconds: float
     fallback: Fallback | None = None
+    record: StepRecord | None = None
 
 
 Work = Callable[[StepTask, Deps], Awaitable[Json]]
@@ -175,7 +179,8 @@ class _Step:
         fallback = self._declared.fallback if held.record.fallback else None
         try:
             async with asyncio.timeout(limit) as deadline, Attended(self._deps, held, deadline):
-                task = StepTask(self._envelope, self._scope, variables, spent, left, fallback)
+                about = (variables, spent, left, fallback, held.record)
+                task = StepTask(self._envelope, self._scope, *about)
                 return await work(task, self._deps)
         except TimeoutError as error:
             if not deadline.expired():
@@ -193,19 +198,20 @@ class _Step:
         self, held: Claim, outcome: Outcome, error: SegueError
     ) -> Claim | Handled | None:
         """Goes on to another try: at once, after a wait, or later. None where there is none."""
+        if isinstance(error, StepDeferred):
+            await defer(self._deps, held, error, outcome.usage, outcome.also)
+            return Handled("put-off", Failure.of(error, self._envelope.step))
         following = next_try(self._declared, held.record, error.code, self._key)
         if following is None:
             return None
         failure = Failure.of(error, self._envelope.step)
+        about: dict[str, Any] = {"fallback": following.fallback, "also": outcome.also}
         spent = self._elapsed() + following.wait
         if following.wait > _MOST_WAITED or spent > self._deps.stage.budget / 2:
             due = self._deps.clock.now() + timedelta(seconds=following.wait)
-            fallback = following.fallback
-            await put_off(self._deps, held, failure, outcome.usage, due=due, fallback=fallback)
+            await put_off(self._deps, held, failure, outcome.usage, due=due, **about)
             return Handled("put-off", failure)
-        again = await try_again(
-            self._deps, held, failure, outcome.usage, fallback=following.fallback
-        )
+        again = await try_again(self._deps, held, failure, outcome.usage, **about)
         if following.wait:
             await self._deps.clock.sleep(following.wait)
             await standing(self._deps.store, again)  # raises where nobody wants it any more
@@ -218,7 +224,7 @@ class _Step:
         if isinstance(error, Transient) and not is_dealt_with(
             self._declared, held.record, error.code
         ):
-            await release(self._deps, held, error, outcome.usage)
+            await release(self._deps, held, error, outcome.usage, outcome.also)
             raise error
         fallback = self._declared.fallback
         if fallback is None or not fallback.is_value:
@@ -258,7 +264,7 @@ class _Step:
         """Records the end and all that follows. Raises what the run has ended with."""
         failure = Failure.of(outcome.error, self._envelope.step) if outcome.error else None
         result = self._result(held, status, outcome, failure)
-        end = End(status, result, known, failure, outcome.beside)
+        end = End(status, result, known, failure, outcome.beside, outcome.also)
         recorded = await self._closing.close(end, self._standing(held))
         if recorded is not None:  # our own commit, whose answer was lost
             return await self.resume(recorded)

@@ -58,6 +58,7 @@ class RunPins(Wire):
     started_at: datetime | None = None  # None: opened by a deployment that did not say
     awaited: bool = False  # a step of another run waits for it
     undoes: str | None = None  # the run whose steps it undoes
+    budgets: tuple[str, ...] = ()  # of the runs above it, which its model calls count against
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the run may have timed out: then its record is worth a read."""

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from shared.domain.batches import Batch
+from shared.domain.budget import Budget
 from shared.domain.control import Concurrency, Debounce, Rate
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
@@ -131,6 +132,9 @@ class Flow(Declared):
         None, description="JSON Schema that the event's data must fit."
     )
     timeout: Seconds | None = Field(None, description="The run fails when it takes longer.")
+    budget: Budget | None = Field(
+        None, description="What its runs may spend on models, their children's calls included."
+    )
     order_by: str | None = Field(
         None, description="Expression over `event`: runs of one value come one after another."
     )

@@ -29,6 +29,7 @@ class ModelPrice(Declared):
     rate: Rate
     long_above: int | None = None
     long: Rate | None = None
+    max_output: int | None = Field(None, ge=1, description="Tokens of its longest answer.")
 
 
 class PriceTable(Declared):
@@ -48,6 +49,11 @@ class PriceTable(Declared):
         fresh = max(tokens.input - tokens.cached, 0)
         total = fresh * rate.input + tokens.cached * rate.cached + tokens.output * rate.output
         return round(total / _MILLION, 9)
+
+    def most_output(self, model: str) -> int | None:
+        """Tokens of the model's longest answer, thoughts among them; None where not known."""
+        price = self._price(model)
+        return price.max_output if price is not None else None
 
     def _price(self, model: str) -> ModelPrice | None:
         """By exact name, else by the longest name that `model` is a dated revision of."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from shared.domain.budget_records import MoreAsked
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
 from shared.domain.envelope import PromptPin, RunPins
@@ -121,6 +122,7 @@ class RunRecord(Record):
     unheard: bool = False
     control: str | None = None
     turn: Turn | None = None
+    budgets: list[str] = Field(default_factory=list)  # of runs above it; it counts against them
     ticket: int | None = None  # in the order in which the runs of its key were opened
     due: datetime | None = None
     extensions: dict[str, str] = Field(default_factory=dict)
@@ -157,11 +159,15 @@ class RunRecord(Record):
             started_at=self.created_at,
             awaited=self.parent is not None,
             undoes=self.undoes,
+            budgets=tuple(self.budgets),
         )
 
 
 class Attempt(Wire):
-    """One try at a step. `outcome`: running, succeeded, failed, retried, released or lost."""
+    """One try at a step.
+
+    `outcome`: running, succeeded, failed, retried, deferred, released or lost.
+    """
 
     n: int
     started_at: datetime
@@ -210,6 +216,7 @@ class StepRecord(Record):
     held: bool = False  # by a pause: it does not begin, a map sends no more items
     held_due: datetime | None = None  # `due`, as it was before the pause
     fallback: bool = False  # its fallback has taken over
+    asks: MoreAsked | None = None  # for more money than its budget has
     expire_at: datetime
 
     @property

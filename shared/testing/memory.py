@@ -46,6 +46,7 @@ from shared.testing.memory_queries import matching
 
 PROMPT_LABEL = "segue-prompt"
 _MAX_MESSAGE_BYTES = 10_000_000
+_LONGEST_ANSWER = 1000  # tokens, where no price table says
 
 
 class MemoryStore:
@@ -238,6 +239,9 @@ class ScriptedModel:
         if self._prices is not None:
             return self._prices.cost(model, tokens)
         return round((tokens.input + tokens.output) * self._usd_per_token, 9)
+
+    def most_output(self, model: str) -> int | None:
+        return self._prices.most_output(model) if self._prices is not None else _LONGEST_ANSWER
 
 
 def _tokens(request: ModelRequest, text: str) -> Tokens:

@@ -159,6 +159,9 @@ class LineModel:
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self.model.cost(model, tokens)
 
+    def most_output(self, model: str) -> int | None:
+        return self.model.most_output(model)
+
 
 @dataclass(frozen=True)
 class LineEffects:

@@ -150,6 +150,9 @@ class WatchedModel:
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self.model.cost(model, tokens)
 
+    def most_output(self, model: str) -> int | None:
+        return self.model.most_output(model)
+
 
 def _versions(case: Case) -> dict[str, FlowVersion]:
     """Every version that a run of the case may be pinned to."""

@@ -1,0 +1,1 @@
+"""Money: what a model call may cost is reserved before it and settled after it."""
