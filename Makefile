@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.ready
 READY := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
-# Tests of one file share their servers, so a file stays with one worker.
+# Tests that share servers are of one group (tests/conftest.py) and stay with one worker.
 WORKERS ?= auto
-PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check format bench lock clean

@@ -20,6 +20,7 @@ _OUTSIDE = {
 import pytest  # noqa: E402 - the environment is scrubbed first
 
 TESTS = Path(__file__).parent
+_ENGINES = frozenset({"engine", "system"})  # parameters that servers are started for
 OFFLINE = frozenset({"unit", "property", "functional", "chaos", "prompts", "architecture"})
 
 
@@ -34,6 +35,22 @@ def pytest_report_header() -> str:
         return f"engines: embedded, and {find().describe()}"
     except EngineMissingError as missing:
         return f"engines: embedded only. {missing}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares servers stays with one worker: those of an engine in a tier, else a file's."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.path.relative_to(TESTS)
+    tier, case = path.parts[0], getattr(item, "callspec", None)
+    if tier == "contract":
+        return tier
+    engines = [case.params[name] for name in _ENGINES & case.params.keys()] if case else []
+    return f"{tier}-{engines[0]}" if engines else path.as_posix()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,6 @@ from shared.delivery import (
 from shared.domain import chain
 from shared.domain.chain import Arrivals, StepStatus
 from shared.domain.control import Turn
-from shared.domain.flow import Flow
 from shared.domain.lanes import control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import StepRecord, step_path
@@ -199,10 +198,6 @@ def a_try_is_put_off_by_whoever_had_the_step(patch: Patch) -> None:
     patch.setattr(claiming, "_note", note)
 
 
-def a_step_that_stands_in_has_its_own_name_alone(patch: Patch) -> None:
-    patch.setattr(Flow, "named", lambda _self, step, output: {step: output})
-
-
 def an_early_signal_is_forgotten(patch: Patch) -> None:
     async def look(*_: Any) -> None:
         return
@@ -280,7 +275,6 @@ MUTATIONS = {
     what_is_due_is_forgotten_before_it_is_sent: "retries",
     a_step_is_tried_once_more_than_it_says: "retries",
     a_try_is_put_off_by_whoever_had_the_step: "retries",
-    a_step_that_stands_in_has_its_own_name_alone: "retries",
     an_early_signal_is_forgotten: "waits",
     a_wait_ends_as_often_as_something_comes: "waits",
     what_follows_from_a_wait_is_left_to_whoever_ends_it: "waits",

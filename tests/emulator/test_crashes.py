@@ -13,7 +13,7 @@ import pytest
 from shared.delivery.crashpoints import POINTS, Point
 from tests.emulator.harness import Harness
 
-RUNS_PER_POINT = 4  # every other one is cut down
+RUNS_PER_POINT = 2  # every other one is cut down
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -18,7 +18,7 @@ def segue(*options: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_shipped_flows_keep_every_guarantee_on_any_number_of_processes() -> None:
     def told(jobs: str) -> dict[str, Any]:
-        done = segue("--seeds", "12", "--jobs", jobs, "--json")
+        done = segue("--seeds", "4", "--jobs", jobs, "--json")
         assert (done.returncode, done.stderr) == (0, "")
         found: dict[str, Any] = json.loads(done.stdout)
         return found
