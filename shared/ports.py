@@ -5,7 +5,7 @@ Every method may raise the Transient errors named beside it; no port retries for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -14,7 +14,9 @@ from shared.domain.actions import EmailSend, HttpRequest, SlackPost
 from shared.domain.conversation import Said, ToolCall
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
+from shared.domain.prompt_refs import PromptRef
 from shared.domain.records import Failure, Tokens, Usage
+from shared.domain.version import PromptVersion
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,26 @@ class Objects(Protocol):
 
     async def delete(self, bucket: str, name: str) -> None:
         """Returns once there is no such object. Raises ObjectsUnavailableError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The numbers of the versions that labels point at. `is_all`: there are no other labels."""
+
+    pointed: Mapping[PromptRef, int]
+    is_all: bool = False
+
+
+class PromptRegistry(Protocol):
+    """Versions of prompts, and labels that point at them, for reading. Raises Transient errors."""
+
+    async def pointed(self, wanted: Collection[PromptRef]) -> Labels:
+        """What these labels point at, and maybe others. Labels that are not set are left out."""
+        ...
+
+    async def version(self, ref: PromptRef) -> PromptVersion | None:
+        """The version that an exact reference names, None where there is none. Never changes."""
         ...
 
 

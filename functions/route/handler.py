@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.delivery.admission import keys_of
 from shared.delivery.awaiting import bring
+from shared.delivery.choosing import chosen
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
@@ -60,10 +61,10 @@ async def handle(received: Received, deps: Deps) -> Handled:
         return await obey(command, event, received, deps)
     _warn_of_problems(deps)
     reach("decoded")
-    chosen = delivery.message.attributes.get(ONLY_FLOW)
-    batches, refused = _batches(deps, event, chosen)
-    found = [*_openings(deps, event, chosen), *refused]
-    openings = await in_time(found, received, deps)
+    only = delivery.message.attributes.get(ONLY_FLOW)
+    batches, refused = _batches(deps, event, only)
+    found = [*_openings(deps, event, only), *refused]
+    openings = await chosen(await in_time(found, received, deps), deps)
     opener = Opener(deps, received, event)
     await opener.open_all(openings)
     for key in opener.waiting:  # somebody may have made room after that was decided

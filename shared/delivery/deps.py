@@ -10,12 +10,15 @@ from shared.delivery.blobs import Blobs
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
 from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
+from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
 
 
 @dataclass(frozen=True)
 class Deps:
-    """Built once per instance by the composition root."""
+    """Built once per instance by the composition root. Without `resolver` prompts are those that
+    are bundled.
+    """
 
     stage: Stage
     store: Store
@@ -26,6 +29,7 @@ class Deps:
     flows: FlowVersions
     new_token: Callable[[], str]
     retention: timedelta
+    resolver: Resolver | None = None
     model: Model | None = None
     effects: Effects | None = None
     gate: Gate = field(default_factory=Gate)

@@ -216,6 +216,8 @@ async def _version(
     today = deps.flows.current().get(run.flow)
     if today is None:
         raise RedriveRefusedError(f"there is no flow {run.flow!r} today to move the run to")
+    if deps.resolver is not None:
+        today = await deps.resolver.resolved(today, None, deps.clock.now())
     found = await _obstacles(today, run, steps, deps) if today.version != run.flow_version else ()
     if found:
         raise RedriveRefusedError(

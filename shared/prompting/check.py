@@ -21,6 +21,7 @@ from shared.prompting.check_compensate import Below, as_step, name_problems, und
 from shared.prompting.check_control import control_problems, key_expressions
 from shared.prompting.check_foreach import foreach_problems
 from shared.prompting.check_graph import did_you_mean, graph_problems
+from shared.prompting.check_prompts import input_complaints, no_such_prompt
 from shared.prompting.check_wait import outputs_of, texts_of, wait_problems
 from shared.prompting.prompt_file import schema_complaint
 from shared.prompting.source import Location, Problem, Source
@@ -55,9 +56,14 @@ class FlowCheck:
         return [
             *self._trigger(),
             *name_problems(self._source, self._flow),
-            *(problem for name in self._flow.steps for problem in self._step(name)),
-            *self._texts(("outputs",), self._flow.outputs, frozenset(self._flow.steps)),
+            *self.of_steps(),
         ]
+
+    def of_steps(self) -> Iterator[Problem]:
+        """What is wrong with the steps and outputs of a flow whose graph is sound."""
+        for name in self._flow.steps:
+            yield from self._step(name)
+        yield from self._texts(("outputs",), self._flow.outputs, frozenset(self._flow.steps))
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -136,30 +142,26 @@ class FlowCheck:
                 at, f"step {name!r} asks no model; its fallback is a `value` or a `step`"
             )
         elif step.fallback.prompt is not None:
-            yield from self._one_prompt(
-                (*at, "prompt"), name, step.fallback.prompt, before | step.arguments.keys()
-            )
+            yield from self._one_prompt((*at, "prompt"), (name, step), step.fallback.prompt, before)
 
     def _prompt(self, name: str, step: PromptStep, before: frozenset[str]) -> Iterator[Problem]:
-        at = ("steps", name, "prompt")
-        yield from self._one_prompt(at, name, step.prompt, before | step.arguments.keys())
+        yield from self._one_prompt(("steps", name, "prompt"), (name, step), step.prompt, before)
 
     def _one_prompt(
-        self, at: Location, name: str, prompt_name: str, has: frozenset[str]
+        self, at: Location, asking: tuple[str, Step], called: str, before: frozenset[str]
     ) -> Iterator[Problem]:
-        prompt = self._prompts.get(prompt_name)
+        name, step = asking
+        prompt = self._prompts.get(called)
         if prompt is None:
-            yield self._at(
-                at,
-                f"there is no prompt {prompt_name!r}; create"
-                f" templates/{prompt_name}.md.j2{did_you_mean(prompt_name, self._prompts)}",
-            )
+            yield self._at(at, no_such_prompt(called, self._prompts))
             return
-        given = has | _ALWAYS | GLOBALS
-        for missing in sorted(prompt.references - given):
+        given = step.arguments.keys()
+        for complaint in input_complaints(prompt, given):
+            yield self._at(at, complaint)
+        for missing in sorted(prompt.references - before - given - _ALWAYS - GLOBALS):
             yield self._at(
                 at,
-                f"prompt {prompt_name!r} reads {missing!r}, which step {name!r} does not have;"
+                f"prompt {called!r} reads {missing!r}, which step {name!r} does not have;"
                 " pass it in `with` or add the step to `needs`",
             )
 

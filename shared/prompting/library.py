@@ -17,13 +17,13 @@ from shared.domain.tool import ToolVersion
 from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of, tools_of
 from shared.prompting.check import FlowCheck
 from shared.prompting.check_children import Read, children_problems
+from shared.prompting.fitting import too_large, with_references
 from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 from shared.prompting.tool_files import read_tools
 
 PARTIALS = "_partials"
 PRICES = "prices.yaml"
-MAX_FLOW_BYTES = 900 * 1024  # a flow with its prompts is stored in one document
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def _flow_in(
         flow = Flow.model_validate(source.data)
     except ValidationError as error:
         raise SourceProblems(source.problems(error)) from error
+    prompts = with_references(prompts, flow)
     problems = FlowCheck(source, flow, prompts, calls).problems()
     if problems:
         raise SourceProblems(problems)
@@ -104,8 +105,7 @@ def _flow_in(
         prompts={name: prompts[name] for name in sorted(used)},
         tools={name: tools[name] for name in sorted(called)},
     )
-    if len(version.model_dump_json(by_alias=True).encode()) > MAX_FLOW_BYTES:
-        message = "the flow, its prompts and tools are over 900 KiB together; split the flow"
+    if (message := too_large(version)) is not None:
         raise SourceProblems([Problem(file, 1, message)])
     return version
 

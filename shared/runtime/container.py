@@ -21,6 +21,8 @@ from shared.delivery.deps import Deps
 from shared.domain.prices import PriceTable
 from shared.domain.stages import Stage
 from shared.prompting.library import NO_LIBRARY, PRICES, Library, read_prices
+from shared.prompting.registry import StoredPrompts
+from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
 from shared.runtime.settings import ROOT, Settings, settings
 from shared.runtime.stage_table import read_stages
@@ -67,17 +69,18 @@ def deps_of(stage: str) -> Deps:
 def build_deps(stage: str, chosen: Settings) -> Deps:
     """Dependencies of a stage under given settings."""
     row = read_stages().stages[stage]
-    store = _store(chosen)
+    store, telemetry = _store(chosen), _telemetry(row, chosen)
     return Deps(
         stage=row,
         store=store,
         objects=_objects(chosen),
         bus=_bus(chosen),
         clock=SystemClock(),
-        telemetry=_telemetry(row, chosen),
+        telemetry=telemetry,
         flows=FlowVersions(_library(row, chosen), store),
         new_token=lambda: secrets.token_hex(8),
         retention=timedelta(days=chosen.retention_days),
+        resolver=_resolver(row, chosen, store, telemetry),
         model=_model(chosen) if "model" in row.extras else None,
         effects=_effects(chosen) if "actions" in row.extras else None,
         gate=chosen.gate(),
@@ -139,6 +142,13 @@ def _library(row: Stage, chosen: Settings) -> Callable[[], Library]:
     if row.reads_library:
         return library_reader(chosen.prompts, reload=chosen.reload)
     return lambda: NO_LIBRARY
+
+
+def _resolver(row: Stage, chosen: Settings, store: Store, telemetry: Telemetry) -> Resolver | None:
+    """Only a stage that opens runs chooses versions of prompts for them."""
+    if not row.reads_library:
+        return None
+    return Resolver(StoredPrompts(store), telemetry, every=chosen.prompts_refresh)
 
 
 def _prices(chosen: Settings) -> PriceTable:

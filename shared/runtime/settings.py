@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     )
     retention_days: float = Field(30, gt=0, le=3650, validation_alias="SEGUE_RETENTION_DAYS")
     prompts: Path = Field(ROOT / "prompts", validation_alias="SEGUE_PROMPTS")
+    prompts_refresh: float = Field(5, ge=0, le=3600, validation_alias="SEGUE_PROMPTS_REFRESH")
     reload: bool = Field(False, validation_alias="SEGUE_RELOAD")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="SEGUE_LOG_LEVEL"

@@ -21,6 +21,8 @@ from shared.domain.envelope import Message
 from shared.domain.stages import Retry, Stage
 from shared.ports import Bus, Effects, Model, Store
 from shared.prompting.library import NO_LIBRARY, Library
+from shared.prompting.registry import StoredPrompts
+from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import (
     ManualClock,
@@ -70,12 +72,16 @@ class World:
             clock=self.clock,
             telemetry=self.telemetry,
             flows=FlowVersions(lambda: self._library_of(stage), store),
+            resolver=self._resolver(stage, store),
             new_token=new_token,
             retention=timedelta(days=30),
             model=self.model,
             effects=self.effects,
             payload_bucket=self.payload_bucket,
         )
+
+    def _resolver(self, stage: Stage, store: Store) -> Resolver | None:
+        return Resolver(StoredPrompts(store), self.telemetry) if stage.reads_library else None
 
     def _library_of(self, stage: Stage) -> Library:
         return self.library if stage.reads_library else NO_LIBRARY

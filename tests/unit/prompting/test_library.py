@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.prompting.library import MAX_FLOW_BYTES, read_library, read_prices
+from shared.prompting.fitting import MAX_FLOW_BYTES
+from shared.prompting.library import read_library, read_prices
 from shared.prompting.source import SourceProblems
 
 FLOW = "flow: {name}\non: {{event: t}}\nsteps:\n  a: {{prompt: {prompt}}}\n"

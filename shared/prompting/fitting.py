@@ -1,0 +1,56 @@
+"""Whether the versions of prompts that a registry gives fit a flow that is sound with its own.
+
+A flow may name a version (`name@label`); what is bundled under the name stands in for it on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from shared.domain.flow import Flow
+from shared.domain.prompt_refs import PromptRef
+from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
+from shared.prompting.check import FlowCheck
+from shared.prompting.source import Source
+
+MAX_FLOW_BYTES = 900 * 1024  # a flow with its prompts is stored in one document
+
+
+def with_references(
+    prompts: Mapping[str, PromptVersion], flow: Flow
+) -> Mapping[str, PromptVersion]:
+    """The prompts by name, and by whatever the flow calls them."""
+    called = {name for step in flow.steps.values() for name in all_prompts_of(step)}
+    return {**prompts, **dict(_bundled(prompts, called - prompts.keys()))}
+
+
+def _bundled(
+    prompts: Mapping[str, PromptVersion], called: Iterable[str]
+) -> Iterable[tuple[str, PromptVersion]]:
+    for text in called:
+        try:
+            found = prompts.get(PromptRef.read(text).name)
+        except ValueError:  # the check complains of a prompt that is not there
+            continue
+        if found is not None:
+            yield text, found
+
+
+def unfit(version: FlowVersion) -> str | None:
+    """The first reason why a flow cannot do with its prompts, or None.
+
+    The checks are those of a flow that is read from disk, as far as prompts matter.
+    """
+    file = f"flow {version.flow.flow}"
+    problems = FlowCheck(Source(file, {}, {}), version.flow, version.prompts).of_steps()
+    first = next(iter(problems), None)
+    if first is not None:
+        return first.message
+    return too_large(version)
+
+
+def too_large(version: FlowVersion) -> str | None:
+    """What to say of a flow that no document could hold, or None."""
+    if len(version.model_dump_json(by_alias=True).encode()) <= MAX_FLOW_BYTES:
+        return None
+    return "the flow, its prompts and tools are over 900 KiB together; split the flow"
