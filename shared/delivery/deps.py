@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from shared.delivery.blobs import Blobs
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
 from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
-from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
+
+if TYPE_CHECKING:
+    from shared.prompting.resolving import Resolver  # only a stage that opens runs has one
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,6 @@ from shared.delivery.deps import Deps
 from shared.domain.prices import PriceTable
 from shared.domain.stages import Stage
 from shared.prompting.library import NO_LIBRARY, PRICES, Library, read_prices
-from shared.prompting.registry import StoredPrompts
-from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
 from shared.runtime.settings import ROOT, Settings, settings
 from shared.runtime.stage_table import read_stages
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.pubsub_bus import PubSubBus
     from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
+    from shared.prompting.resolving import Resolver
 
 
 _ADAPTERS = ("shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
@@ -148,6 +147,9 @@ def _resolver(row: Stage, chosen: Settings, store: Store, telemetry: Telemetry) 
     """Only a stage that opens runs chooses versions of prompts for them."""
     if not row.reads_library:
         return None
+    from shared.prompting.registry import StoredPrompts  # noqa: PLC0415 - see the module's docstring
+    from shared.prompting.resolving import Resolver  # noqa: PLC0415
+
     return Resolver(StoredPrompts(store), telemetry, every=chosen.prompts_refresh)
 
 
