@@ -29,6 +29,7 @@ _LOOK = 5.0, 120.0  # seconds between two looks whether all is quiet: at first, 
 _HORIZON = 86_400.0  # seconds after which what still goes round never ends
 _MOST_DELIVERIES = 20_000
 _ROUNDS = 100  # of redriving: misfortune may strike each time, but it ends
+_FAIR_ROUNDS = 5  # where none strikes: what fails then fails for good
 # How misfortune ends a step or a run for good: by itself, and by what it makes others say.
 _TIMEOUT = "RunTimeout"
 _EXHAUSTED = frozenset({"StepTimeout"})
@@ -115,7 +116,7 @@ class Simulation:
         if settled:
             _require_ended(scene, doomed=bool(self._case.doomed))
         self._case.mend(True)
-        for _ in range(_ROUNDS):
+        for _ in range(min(self._weather.most + _FAIR_ROUNDS, _ROUNDS)):
             if not settled:
                 break
             again = await operator.redrive_failed(scene.watch)
