@@ -1,6 +1,7 @@
 """A model request in the words of Google's SDK.
 
-Decides which parameters a prompt may set and what a billing label may look like. Sends nothing.
+Decides which parameters a prompt may set, what goes with tools, and what a billing label may look
+like. Sends nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from google.genai import types
 from pydantic import ValidationError
 
+from shared.domain.conversation import ToolDeclaration
 from shared.domain.envelope import ModelRequest
 from shared.errors import ModelRequestError
 
@@ -37,10 +39,14 @@ _MAX_LABEL = 63
 
 
 def contents_of(request: ModelRequest) -> list[types.Content]:
-    """The conversation so far."""
-    return [
+    """The conversation so far. Raises ModelRequestError for what is no part of one."""
+    asked = [
         types.Content(role=role, parts=[types.Part(text=text)]) for role, text in request.messages
     ]
+    try:
+        return asked + [types.Content.model_validate(said.model_dump()) for said in request.said]
+    except ValidationError as error:
+        raise ModelRequestError(f"what was said cannot be sent: {_problem(error)}") from error
 
 
 def config_of(request: ModelRequest, *, on_vertex: bool) -> types.GenerateContentConfig:
@@ -56,7 +62,10 @@ def config_of(request: ModelRequest, *, on_vertex: bool) -> types.GenerateConten
         "automatic_function_calling": {"disable": True},
         "automatic_continuation": False,
     }
-    if request.output_schema is not None:
+    if request.tools:
+        # Many models refuse a schema beside tools, or loop; the answer is checked in any case.
+        fields["tools"] = [{"function_declarations": list(map(_declaration, request.tools))}]
+    elif request.output_schema is not None:
         fields["response_mime_type"] = "application/json"
         fields["response_json_schema"] = request.output_schema
     if on_vertex and request.labels:  # the Gemini API refuses labels
@@ -64,9 +73,21 @@ def config_of(request: ModelRequest, *, on_vertex: bool) -> types.GenerateConten
     try:
         return types.GenerateContentConfig.model_validate(fields)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise ModelRequestError(f"parameter {where}: {problem['msg']}") from error
+        raise ModelRequestError(f"parameter {_problem(error)}") from error
+
+
+def _declaration(tool: ToolDeclaration) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters_json_schema": tool.parameters,
+    }
+
+
+def _problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}"
 
 
 def billing_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -135,7 +135,7 @@ async def test_tokens_are_counted_as_billed(api: Api, make: Made) -> None:
 
 
 REFUSALS = ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "OTHER"]
-OTHERS = ["MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "CONTINUATION", "MODEL_ARMOR"]
+OTHERS = ["TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE", "CONTINUATION", "MODEL_ARMOR"]
 
 
 @pytest.mark.parametrize("reason", [*REFUSALS, *OTHERS])
