@@ -16,11 +16,14 @@ from starlette.routing import Route
 
 from emulator.standin import control
 from emulator.standin.calls import UNANSWERED
+from emulator.standin.contents import objects
+from emulator.standin.conversation import objection
 from emulator.standin.derive import UnderivableSchemaError, derive
 from emulator.standin.faults import NO_ANSWER, REFUSALS, Armed, Fault
 from emulator.standin.phrases import spoken
 from emulator.standin.question import COUNT, MalformedRequestError, Question, read
 from emulator.standin.responses import answered, instead, invalid
+from emulator.standin.scripts import ScriptError
 from emulator.standin.state import State
 from emulator.standin.vectors import embeddings_body
 from emulator.standin.wire import Reply, ToolCall
@@ -60,10 +63,15 @@ async def _call(state: State, request: Request) -> Response:
         question = read(request.path_params["path"], await request.body())
     except MalformedRequestError as error:
         return invalid(str(error), 400 if ":" in request.path_params["path"] else 404)
+    if question.generates and (problem := objection(objects(question.body.get("contents")))):
+        return invalid(problem)
     armed = state.faults.take(question)
     # A call that is refused must not use up the answer of a rule.
     refused = armed is not None and armed.fault in REFUSALS | NO_ANSWER
-    picked = state.rules.pick(question) if question.generates and not refused else None
+    try:
+        picked = state.rules.pick(question) if question.generates and not refused else None
+    except ScriptError as error:
+        return invalid(f"a rule of the stand-in cannot be followed: {error}")
     fault = armed.fault if armed else picked.rule.fault if picked else None
     response = _response(question, picked, fault, sse=request.query_params.get("alt") == "sse")
     status = UNANSWERED if fault in NO_ANSWER else response.status_code
@@ -104,7 +112,7 @@ def _response(
 def _derived(question: Question) -> Reply:
     if question.must_call:
         function = question.must_call[0]
-        return Reply(calls=(_derived_call(function, question.text),))
+        return Reply(calls=(_derived_call(function, question),))
     if question.schema is not None:
         value = derive(question.schema, question.text)
         if question.mime == "text/x.enum" and isinstance(value, str):
@@ -114,11 +122,12 @@ def _derived(question: Question) -> Reply:
     return Reply(text=json.dumps({"answer": said}) if question.mime == "application/json" else said)
 
 
-def _derived_call(function: dict[str, object], seed: str) -> ToolCall:
+def _derived_call(function: dict[str, object], question: Question) -> ToolCall:
     schema = (
         function.get("parametersJsonSchema")
         or function.get("parameters_json_schema")
         or function.get("parameters")
     )
-    args = derive(schema, seed) if isinstance(schema, dict) else {}
-    return ToolCall(str(function.get("name", "")), args if isinstance(args, dict) else {})
+    args = derive(schema, question.text) if isinstance(schema, dict) else {}
+    name, number = str(function.get("name", "")), question.conversation.turn
+    return ToolCall(name, args if isinstance(args, dict) else {}, f"call-{number}-1")

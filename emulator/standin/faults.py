@@ -35,6 +35,7 @@ class Fault(StrEnum):
     BLOCKED = "blocked"
     TRUNCATED = "truncated"
     EMPTY = "empty"
+    MISCALLED = "miscalled"
 
 
 # These replace the whole answer; the others spoil one that was made.

@@ -6,17 +6,16 @@ The real client mixes camelCase and snake_case in one body. Must not decide any 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, field
+
+from emulator.standin.contents import JsonObject, objects, text_of
+from emulator.standin.contents import field as read_field
+from emulator.standin.conversation import Conversation, read_conversation
 
 PROMPT_LABEL = "segue-prompt"
 GENERATE = frozenset({"generateContent", "streamGenerateContent"})
 EMBED = frozenset({"predict", "embedContent", "batchEmbedContents"})
 COUNT = frozenset({"countTokens"})
-
-JsonObject = dict[str, Any]
 
 
 class MalformedRequestError(Exception):
@@ -37,6 +36,7 @@ class Question:
     must_call: tuple[JsonObject, ...]
     prompt_tokens: int
     body: JsonObject
+    conversation: Conversation = field(default_factory=Conversation)
 
     @property
     def generates(self) -> bool:
@@ -47,24 +47,6 @@ class Question:
 def tokens(text: str) -> int:
     """Count tokens roughly and always the same: four characters each, at least one."""
     return max(1, (len(text) + 3) // 4)
-
-
-def field(holder: JsonObject, name: str, default: Any = None) -> Any:
-    """Look `name` (camelCase) up in either key style."""
-    if name in holder:
-        return holder[name]
-    return holder.get(_snake(name), default)
-
-
-def objects(value: Any) -> list[JsonObject]:
-    """Return the JSON objects in a list, or the one object that stands for a list of one."""
-    listed = value if isinstance(value, list) else [value]
-    return [each for each in listed if isinstance(each, dict)]
-
-
-def text_of(content: JsonObject) -> str:
-    """Join the text of one content, with what tools returned as JSON."""
-    return "\n".join(filter(None, map(_part_text, objects(content.get("parts", [])))))
 
 
 def read(path: str, raw: bytes) -> Question:
@@ -85,11 +67,11 @@ def read(path: str, raw: bytes) -> Question:
 
 
 def _question(method: str, model: str, body: JsonObject) -> Question:
-    config = field(body, "generationConfig") or {}
+    config = read_field(body, "generationConfig") or {}
     turns = objects(body.get("contents", []))
-    system = text_of(field(body, "systemInstruction") or {})
+    system = text_of(read_field(body, "systemInstruction") or {})
     length = len(system) + sum(len(text_of(turn)) for turn in turns)
-    schema = field(config, "responseJsonSchema") or field(config, "responseSchema")
+    schema = read_field(config, "responseJsonSchema") or read_field(config, "responseSchema")
     return Question(
         method=method,
         model=model,
@@ -97,10 +79,11 @@ def _question(method: str, model: str, body: JsonObject) -> Question:
         text=_last_user_text(turns),
         system=system,
         schema=schema if isinstance(schema, dict) else None,
-        mime=field(config, "responseMimeType") or "text/plain",
+        mime=read_field(config, "responseMimeType") or "text/plain",
         must_call=_must_call(body),
         prompt_tokens=tokens(" " * length),
         body=body,
+        conversation=read_conversation(turns),
     )
 
 
@@ -113,23 +96,16 @@ def _last_user_text(turns: list[JsonObject]) -> str:
 
 def _must_call(body: JsonObject) -> tuple[JsonObject, ...]:
     """Return the declared functions if the request insists on a call of one of them."""
-    calling = field(field(body, "toolConfig") or {}, "functionCallingConfig") or {}
+    calling = read_field(read_field(body, "toolConfig") or {}, "functionCallingConfig") or {}
     if str(calling.get("mode", "")).upper() != "ANY":
         return ()
     declared = [
         function
         for tool in objects(body.get("tools", []))
-        for function in objects(field(tool, "functionDeclarations") or [])
+        for function in objects(read_field(tool, "functionDeclarations") or [])
     ]
-    allowed = field(calling, "allowedFunctionNames")
+    allowed = read_field(calling, "allowedFunctionNames")
     return tuple(each for each in declared if not allowed or each.get("name") in allowed)
-
-
-def _part_text(part: JsonObject) -> str:
-    result = field(part, "functionResponse")
-    if isinstance(result, dict):
-        return json.dumps(result.get("response"), ensure_ascii=False)
-    return str(part.get("text") or "")
 
 
 def _unknown_path(path: str) -> str:
@@ -137,8 +113,3 @@ def _unknown_path(path: str) -> str:
         return "POST / names no model: give the client its project and location explicitly"
     known = ", ".join(sorted(GENERATE | EMBED | COUNT))
     return f"POST /{path} is not answered here; paths end in models/MODEL:METHOD, METHOD in {known}"
-
-
-@lru_cache(maxsize=256)
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -87,6 +87,7 @@ def _body(question: Question, reply: Reply, fault: Fault | None) -> JsonObject:
         Fault.NOT_JSON: Reply(text=_NOT_JSON),
         Fault.BLOCKED: Reply(finish="SAFETY"),
         Fault.EMPTY: Reply(),
+        Fault.MISCALLED: Reply(finish="MALFORMED_FUNCTION_CALL"),
         Fault.TRUNCATED: Reply(text=reply.text[: len(reply.text) // 2], finish="MAX_TOKENS"),
     }
     return reply_body(question, reply if fault is None else spoiled.get(fault, reply))

@@ -13,7 +13,7 @@ import yaml
 
 from emulator.standin.faults import BadControlError, count, fault_named, seconds
 from emulator.standin.rules import Rule, Rules, When
-from emulator.standin.wire import ToolCall
+from emulator.standin.scripts import ScriptedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _RULE_KEYS = ("when", "answer", "answers", "calls", "fault", "delay", "times")
 _WHEN_KEYS = ("model", "prompt", "contains", "pattern", "system_contains")
+_SO_FAR_KEYS = ("asked_contains", "results_contain", "after_tool", "turn")
+_CALL_KEYS = ("name", "args", "each", "if")
 _SAYS = ("answer", "answers", "calls", "fault")
 
 
@@ -90,13 +92,17 @@ class _Reader:
         )
 
     def _when(self, node: yaml.Node) -> When:
-        fields = self._fields(node, _WHEN_KEYS, "when")
+        fields = self._fields(node, (*_WHEN_KEYS, *_SO_FAR_KEYS), "when")
         return When(
             model=self._read(fields, "model", str),
             prompt=self._read(fields, "prompt", str),
             contains=self._read(fields, "contains", _texts) or (),
             pattern=self._read(fields, "pattern", _pattern),
             system_contains=self._read(fields, "system_contains", _texts) or (),
+            asked_contains=self._read(fields, "asked_contains", _texts) or (),
+            results_contain=self._read(fields, "results_contain", _texts) or (),
+            after_tool=self._read(fields, "after_tool", str),
+            turn=self._read(fields, "turn", _turn),
         )
 
     def _answers(self, fields: dict[str, yaml.Node]) -> tuple[str, ...]:
@@ -109,17 +115,19 @@ class _Reader:
             raise self._error(fields["answers"], "answers must be a list of at least one answer")
         return tuple(_as_text(value) for value in values)
 
-    def _calls(self, node: yaml.Node) -> tuple[ToolCall, ...]:
+    def _calls(self, node: yaml.Node) -> tuple[ScriptedCall, ...]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             raise self._error(node, "calls must be a list of {name: ..., args: {...}}")
-        calls = []
-        for each in node.value:
-            fields = self._fields(each, ("name", "args"), "a call")
-            args = self._value(fields["args"]) if "args" in fields else {}
-            if "name" not in fields or not isinstance(args, dict):
-                raise self._error(each, "a call needs a name, and its args must be a mapping")
-            calls.append(ToolCall(str(self._value(fields["name"])), args))
-        return tuple(calls)
+        return tuple(self._call(each) for each in node.value)
+
+    def _call(self, node: yaml.Node) -> ScriptedCall:
+        fields = self._fields(node, _CALL_KEYS, "a call")
+        values = {key: self._value(each) for key, each in fields.items()}
+        args = values.get("args", {})
+        if "name" not in values or not isinstance(args, dict | str):
+            raise self._error(node, "a call needs a name, and its args must be a mapping")
+        only_if = str(values["if"]) if "if" in values else None
+        return ScriptedCall(str(values["name"]), args, values.get("each"), only_if)
 
     def _fields(self, node: yaml.Node, known: tuple[str, ...], what: str) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
@@ -170,6 +178,12 @@ def _as_text(value: Any) -> str:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+
+
+def _turn(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadControlError(f"turn is {value!r}: the first answer of a conversation is turn 1")
+    return value
 
 
 def _pattern(value: Any) -> re.Pattern[str]:

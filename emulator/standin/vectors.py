@@ -11,7 +11,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from emulator.standin.question import field, objects, text_of, tokens
+from emulator.standin.contents import field, objects, text_of
+from emulator.standin.question import tokens
 
 if TYPE_CHECKING:
     from emulator.standin.question import Question

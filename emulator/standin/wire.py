@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator.standin.conversation import signature
 from emulator.standin.question import tokens
 
 if TYPE_CHECKING:
@@ -41,10 +42,16 @@ _ids = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A function the model asks to be called."""
+    """A function the model asks to be called. `id` is none's other in the conversation."""
 
     name: str
     args: JsonObject
+    id: str = ""
+
+    def part(self) -> JsonObject:
+        """Return the call as a content part."""
+        call: JsonObject = {"name": self.name, "args": self.args}
+        return {"functionCall": {"id": self.id, **call} if self.id else call}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,9 @@ class Reply:
         """Return the reply as content parts."""
         if not self.calls:
             return [{"text": self.text}] if self.text else []
-        return [{"functionCall": {"name": call.name, "args": call.args}} for call in self.calls]
+        first, *others = [call.part() for call in self.calls]
+        signed = {**first, "thoughtSignature": signature(first["functionCall"])}
+        return [signed, *others]
 
 
 def reply_body(question: Question, reply: Reply) -> JsonObject:

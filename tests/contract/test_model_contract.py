@@ -9,11 +9,13 @@ import pytest
 import pytest_asyncio
 
 from shared.adapters.gemini_model import GeminiModel, build_client
+from shared.domain.conversation import Said
 from shared.domain.envelope import ModelRequest
 from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.errors import (
     ModelBusyError,
+    ModelCallMalformedError,
     ModelEmptyError,
     ModelMalformedError,
     ModelRefusedError,
@@ -193,3 +195,56 @@ async def test_a_model_that_is_not_there_is_unreachable(
 async def test_the_prompts_label_reaches_the_model(standin: Standin, gemini: GeminiModel) -> None:
     await gemini.generate(ask(), seconds=20)
     assert (await standin.calls())["by_prompt"] == {"support-classify": 1}
+
+
+FIND = {"name": "find", "description": "Find it.", "parameters": {"type": "object"}}
+FOUND: list[dict[str, Any]] = [
+    {"when": {"turn": 1}, "calls": [{"name": "find", "args": {"n": n}} for n in (1, 2)]},
+    {"when": {"after_tool": "find"}, "answer": {"sum": "{{ results.find | sum }}"}},
+]
+
+
+def results_of(reply: ModelReply) -> dict[str, Any]:
+    """Ten times what each call asks for, as an agent gives it back."""
+    answers = [
+        {"name": call.name, "id": call.id, "response": {"result": int(str(call.args["n"])) * 10}}
+        for call in reply.calls
+    ]
+    return {"role": "user", "parts": [{"functionResponse": answer} for answer in answers]}
+
+
+async def test_a_conversation_with_parallel_calls_goes_round_with_its_signature(
+    standin: Standin, gemini: GeminiModel
+) -> None:
+    await standin.rules(*FOUND)
+    first = await gemini.generate(ask(tools=[FIND]), seconds=20)
+    assert [call.args for call in first.calls] == [{"n": 1}, {"n": 2}]
+    assert first.said is not None
+    kept = Said.model_validate_json(first.said.model_dump_json())
+    said = [kept, results_of(first)]
+    last = await gemini.generate(ask(tools=[FIND], said=said), seconds=20)
+    assert (json.loads(last.text), last.calls) == ({"sum": 30}, ())
+
+
+@pytest.mark.parametrize("lost", ["thoughtSignature", "functionResponse"])
+async def test_a_conversation_that_lost_something_is_refused(
+    standin: Standin, gemini: GeminiModel, lost: str
+) -> None:
+    await standin.rules(*FOUND)
+    first = await gemini.generate(ask(tools=[FIND]), seconds=20)
+    assert first.said is not None
+    said = [first.said.model_dump(), results_of(first)]
+    spoiled = [
+        {**turn, "parts": [{k: v for k, v in part.items() if k != lost} for part in turn["parts"]]}
+        for turn in said
+    ]
+    with pytest.raises(ModelRequestError, match="400"):
+        await gemini.generate(ask(tools=[FIND], said=spoiled), seconds=20)
+
+
+async def test_a_tool_that_was_asked_for_wrongly_is_told(
+    standin: Standin, gemini: GeminiModel
+) -> None:
+    await standin.arm("miscalled", times=1)
+    with pytest.raises(ModelCallMalformedError, match="MALFORMED_FUNCTION_CALL"):
+        await gemini.generate(ask(tools=[FIND]), seconds=20)
