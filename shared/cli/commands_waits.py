@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -58,11 +60,22 @@ def signal(
     _told(sent, {"run_id": run_id, "signal": name}, f"signalled {name}", as_json=as_json)
 
 
-def approve(
-    run_id: RunId, step: Step, *, by: By = None, comment: Comment = None, as_json: AsJson = False
+def approve(  # noqa: PLR0913 - what is decided, and by whom
+    run_id: RunId,
+    step: Step,
+    *,
+    by: By = None,
+    comment: Comment = None,
+    usd: Annotated[
+        float | None, typer.Option(min=0, help="Of a step that asks for money: so much more.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(min=0, help="The same, in tokens.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Approve what a step waits for."""
-    _decide(run_id, step, by, comment, approved=True, as_json=as_json)
+    """Approve what a step waits for; one that asks for money gets what it lacks, or more."""
+    named = {"usd": usd, "tokens": tokens}
+    more = {name: value for name, value in named.items() if value is not None}
+    _decide(run_id, step, by, comment, approved=True, as_json=as_json, more=more)
 
 
 def reject(
@@ -106,11 +119,18 @@ def _ingest(url: str | None) -> str:
     return address.rstrip("/")
 
 
-def _decide(
-    run_id: str, step: str, by: str | None, comment: str | None, *, approved: bool, as_json: bool
+def _decide(  # noqa: PLR0913 - what is decided, and by whom
+    run_id: str,
+    step: str,
+    by: str | None,
+    comment: str | None,
+    *,
+    approved: bool,
+    as_json: bool,
+    more: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    sent = asyncio.run(_decided(run_id, step, by, comment, approved=approved))
-    about = {"run_id": run_id, "step": step, "approved": approved, "by": by}
+    sent = asyncio.run(_decided(run_id, step, by, comment, approved=approved, more=more))
+    about = {"run_id": run_id, "step": step, "approved": approved, "by": by, **more}
     _told(sent, about, f"{'approved' if approved else 'rejected'} {step}", as_json=as_json)
 
 
@@ -130,10 +150,16 @@ async def _signal(run_id: str, name: str, data: Any, by: str | None) -> Sent:
 
 
 async def _decided(
-    run_id: str, step: str, by: str | None, comment: str | None, *, approved: bool
+    run_id: str,
+    step: str,
+    by: str | None,
+    comment: str | None,
+    *,
+    approved: bool,
+    more: Mapping[str, float],
 ) -> Sent:
-    ports = connect()
-    return await decide(run_id, step, approved=approved, by=by, comment=comment, ports=ports)
+    about = {"approved": approved, "by": by, "comment": comment, "more": more}
+    return await decide(run_id, step, ports=connect(), **about)  # type: ignore[arg-type]
 
 
 async def _require_decidable(run_id: str, step: str, by: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -133,7 +133,22 @@ def _endings(report: Report) -> list[RenderableType]:
             f" {_duration(report['created_at'], report['finished_at']) or 'running'}[/]"
         )
     )
-    return endings
+    return [*endings, *_budgets(totals.get("budget", ()))]
+
+
+def _budgets(budgets: Sequence[Report]) -> Iterator[Text]:
+    """What is spent of each limit."""
+    for budget in budgets:
+        parts = []
+        for unit, told in (("usd", money), ("tokens", "{:,}".format)):
+            of = budget.get(unit)
+            if of is not None:
+                held = f", {told(of['reserved'])} held" if of["reserved"] else ""
+                parts.append(f"{told(of['spent'])} of {told(of['limit'] + of['raised'])}{held}")
+        name = "tokens" if len(parts) == 1 and "tokens" in budget else ""
+        yield Text.from_markup(
+            f"  [dim]budget of {safe(budget['of'])}: {'; '.join(parts)} {name}[/]"
+        )
 
 
 def _waits(report: Report) -> Iterator[Text]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from shared.client.errors import EventRefusedError, UnreachableError
@@ -24,12 +25,22 @@ async def signal(run: str, name: str, data: Any, by: str | None, ports: Ports) -
     return await _send(commanding.signal(run, name, data, by=by, sight=ports), ports)
 
 
-async def decide(
-    run: str, step: str, *, approved: bool, by: str | None, comment: str | None, ports: Ports
+async def decide(  # noqa: PLR0913 - what is decided, and by whom
+    run: str,
+    step: str,
+    *,
+    approved: bool,
+    by: str | None,
+    comment: str | None,
+    ports: Ports,
+    more: Mapping[str, float] = MappingProxyType({}),
 ) -> Sent:
-    """Approves or rejects what a step waits for. Raises as `signal`."""
+    """Approves or rejects what a step waits for. Raises as `signal`.
+
+    `more` is what it allows of `usd` and `tokens`, where the step asks for money.
+    """
     decision = commanding.decision(
-        run, step, approved=approved, comment=comment, by=by, sight=ports
+        run, step, approved=approved, comment=comment, by=by, sight=ports, more=more
     )
     return await _send(decision, ports)
 

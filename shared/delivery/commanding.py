@@ -7,8 +7,10 @@ otherwise by then. Decides nothing about what obeying means.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -64,12 +66,22 @@ async def signal(run: str, name: str, data: Any, *, by: str | None, sight: Sight
     return _taken(command, await look(command, None, sight.store, sight.flows))
 
 
-async def decision(
-    run: str, step: str, *, approved: bool, comment: str | None, by: str | None, sight: Sight
+async def decision(  # noqa: PLR0913 - what is decided, and by whom
+    run: str,
+    step: str,
+    *,
+    approved: bool,
+    comment: str | None,
+    by: str | None,
+    sight: Sight,
+    more: Mapping[str, float] = MappingProxyType({}),
 ) -> Asked:
-    """The approval or rejection of what a step waits for. Raises as `signal`."""
+    """The approval or rejection of what a step waits for. Raises as `signal`.
+
+    `more` is what it allows of money, `usd` and `tokens`, where that is what the step asks for.
+    """
     told = {"comment": comment} if comment is not None else {}
-    command = _signal(run, step, {"approved": approved, **told}, by)
+    command = _signal(run, step, {"approved": approved, **told, **more}, by)
     seen = await look(command, None, sight.store, sight.flows)
     if seen.wait is not None and not isinstance(seen.wait, ForApproval):
         what = f"step {step!r} waits for no approval; it waits for a {seen.wait.awaits}"

@@ -34,13 +34,14 @@ async def take_up_due(deps: Deps) -> int:
     sent = 0
     for found in await deps.store.find(query):
         try:
-            sent += await _take_up(found, deps)
+            sent += await take_up(found, deps)
         except Permanent as error:
             deps.telemetry.log("ERROR", f"{found.path} is due and cannot be sent: {error}")
     return sent
 
 
-async def _take_up(found: Document, deps: Deps) -> bool:
+async def take_up(found: Document, deps: Deps) -> bool:
+    """Sends one step that is due, or ends its wait; whether there was anything to send."""
     record = StepRecord.of(found.data)
     run = await deps.store.get(run_path(record.run_id))
     if record.awaited is not None or record.child is not None:

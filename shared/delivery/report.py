@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.delivery.budgets.answering import is_open
+from shared.delivery.budgets.telling import budgets_of
 from shared.delivery.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.delivery.standing import status_of
 from shared.delivery.undoing import undone_by
+from shared.domain.budget import MICRO
+from shared.domain.budget_records import MoreAsked
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
 from shared.domain.instances import Instance, instance_of
@@ -47,7 +51,10 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         **({"parent": run.parent.model_dump()} if run.parent else {}),
         **await _relations(run, deps),
         "steps": steps,
-        "totals": _totals(record for record in records.values() if record is not None),
+        "totals": {
+            **_totals(record for record in records.values() if record is not None),
+            **({"budget": budgets} if (budgets := await budgets_of(run, deps)) else {}),
+        },
     }
 
 
@@ -124,6 +131,7 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
             if record.awaited and record.is_open_wait
             else {}
         ),
+        **({"waits_for": _money(record.asks)} if record.asks and is_open(record) else {}),
         **({"answers": record.answers} if record.answers else {}),
         **(_map_report(record.mapped, items) if record.mapped else {}),
     }
@@ -141,6 +149,12 @@ def _awaited(awaited: Awaited) -> Report:
         "until": _told(awaited.until),
     }
     return {name: value for name, value in about.items() if value not in (None, [])}
+
+
+def _money(asks: MoreAsked) -> Report:
+    """What a step asks for whose budget is used up, beyond the limit."""
+    lack = {"usd": asks.usd / MICRO, "tokens": asks.tokens}
+    return {"for": "money", "message": asks.told, **{key: n for key, n in lack.items() if n}}
 
 
 def _map_report(mapped: Mapped, items: Sequence[StepRecord | None]) -> Report:

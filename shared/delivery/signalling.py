@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.delivery.budgets.answering import (
+    answer,
+    asking_step,
+    go_on,
+    is_answered_by,
+    refusal_of,
+)
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
@@ -33,6 +40,7 @@ class Look:
     """What a signal finds. `refused` says why it cannot be taken, `reason` does in a word.
 
     `wait` is what the step declares. `is_again`: it has been stored before, by the same event.
+    `is_about_money`: the step asks for more than its budget has.
     """
 
     run: Document | None = None
@@ -42,6 +50,7 @@ class Look:
     refused: str = ""
     wait: Wait | None = None
     is_again: bool = False
+    is_about_money: bool = False
 
     @property
     def record(self) -> StepRecord | None:
@@ -56,6 +65,10 @@ async def look(command: Signal, event: str | None, store: Store, flows: FlowVers
     record = RunRecord.of(run.data)
     version = await flows.pinned(record.flow, record.flow_version)
     step = version.flow.awaits_signal(command.name)
+    if step is None and (asking := await asking_step(command, store)) is not None:
+        is_again = is_answered_by(asking, event)
+        refused = ("", "") if is_again else refusal_of(command, asking)
+        return Look(run, asking, None, *refused, is_again=is_again, is_about_money=True)
     if step is None:
         told = f"no step of flow {record.flow!r} waits for {command.name!r}; {_known(version.flow)}"
         return Look(run, reason="nobody-waits", refused=told)
@@ -125,10 +138,21 @@ async def take_signal(command: Signal, event: Event, _received: Received, deps: 
             deps.telemetry.log("WARNING", f"{about}: {seen.refused}", reason=seen.reason)
             return Handled(seen.reason)
         try:
+            if seen.is_about_money and seen.step is not None:
+                return await _answer(command, event, seen.step, deps, is_again=seen.is_again)
             return await _Taking(command, event, deps).take(seen)
         except (Conflict, ClaimLostError):
             continue
     raise ClaimBusyError(f"signal {command.name!r} to run {command.run}")
+
+
+async def _answer(
+    command: Signal, event: Event, step: Document, deps: Deps, *, is_again: bool
+) -> Handled:
+    if not is_again:
+        return await answer(command, event, step, deps)
+    await go_on(step.path, deps)
+    return Handled("repeated")
 
 
 class _Taking:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from shared.domain.choices import TAG, WORD
 from shared.domain.envelope import ModelRequest
 from shared.domain.model import Declared
 
@@ -69,17 +70,16 @@ _RUNGS = ("model", "context")
 
 def _rung(value: Any) -> str | None:
     if isinstance(value, str):
-        return value if value in {"ask", "stop"} else None
+        return WORD if value in {"ask", "stop"} else None
     keys = value if isinstance(value, Mapping) else getattr(value, "model_fields_set", ())
     found = [key for key in _RUNGS if key in keys]
-    return found[0] if len(found) == 1 else None
+    return f"{TAG}{found[0]}" if len(found) == 1 else None
 
 
 Rung = Annotated[
-    Annotated[Literal["ask"], Tag("ask")]
-    | Annotated[Literal["stop"], Tag("stop")]
-    | Annotated[OtherModel, Tag("model")]
-    | Annotated[Smaller, Tag("context")],
+    Annotated[Literal["ask", "stop"], Tag(WORD)]
+    | Annotated[OtherModel, Tag(f"{TAG}model")]
+    | Annotated[Smaller, Tag(f"{TAG}context")],
     Discriminator(
         _rung,
         custom_error_type="rung",
@@ -97,7 +97,6 @@ class Budget(Declared):
     tokens_per_day: Count | None = Field(None, description="Tokens of all runs in a day, UTC.")
     on_breach: tuple[Rung, ...] = Field(
         ("stop",),
-        min_length=1,
         description="What is tried, one after another, before a call that does not fit.",
     )
 
@@ -107,6 +106,8 @@ class Budget(Declared):
             raise ValueError(
                 "a budget has at least one of: usd, tokens, usd_per_day, tokens_per_day"
             )
+        if not self.on_breach:
+            raise ValueError("`on_breach` has at least one of: {model: …}, {context: …}, ask, stop")
         return self
 
     @property

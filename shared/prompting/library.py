@@ -51,7 +51,7 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     for path in paths:
         try:
             source = read_yaml(path.read_text("utf-8"), _shown(root, path))
-            version = _flow_in(source, prompts, calls, tools)
+            version = _affordable(source, _flow_in(source, prompts, calls, tools), root)
             if version.flow.flow != path.stem:
                 message = f"the flow is called {version.flow.flow!r}; name the file after it"
                 raise SourceProblems([Problem(_shown(root, path), 1, message)])
@@ -78,7 +78,8 @@ def read_flow(
 
     Whether its children are there is for a library to say.
     """
-    return _flow_in(read_yaml(text, file), prompts, calls, tools)
+    source = read_yaml(text, file)
+    return _affordable(source, _flow_in(source, prompts, calls, tools), None)
 
 
 def _flow_in(
@@ -107,6 +108,18 @@ def _flow_in(
     )
     if (message := too_large(version)) is not None:
         raise SourceProblems([Problem(file, 1, message)])
+    return version
+
+
+def _affordable(source: Source, version: FlowVersion, root: Path | None) -> FlowVersion:
+    """The version, if what it may spend makes sense; prices are read where it says that."""
+    if version.flow.budget is not None:
+        from shared.prompting.check_budget import budget_problems  # noqa: PLC0415 - few have one
+
+        prices = read_prices(root) if root is not None and (root / PRICES).is_file() else None
+        problems = list(budget_problems(source, version.flow, version.prompts, prices))
+        if problems:
+            raise SourceProblems(problems)
     return version
 
 

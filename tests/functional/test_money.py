@@ -8,6 +8,7 @@ import pytest
 
 from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.budget_records import Balance
+from shared.domain.commands import Signal
 from shared.domain.envelope import ModelRequest
 from shared.domain.prices import PriceTable
 from shared.domain.records import RunRecord, Tokens
@@ -230,3 +231,90 @@ async def test_a_shorter_answer_is_asked_for_where_the_limit_is_near():
     await system.start()
     assert (await system.report())["status"] == "succeeded"
     assert system.model.calls[0].parameters["max_output_tokens"] < 800
+
+
+# -- asking people ------------------------------------------------------------------------------
+
+ASKS = "budget: {tokens: 184, on_breach: [ask, stop]}"
+
+
+async def answered(
+    system: System, *, approved: bool, ce_id: str = "answer", **more: object
+) -> None:
+    [run_id] = system.run_ids()
+    data = {"approved": approved, **more}
+    command = {"run": run_id, "name": "b", "data": data, "by": "ada"}
+    await system.start(command, Signal.type, ce_id=ce_id)
+
+
+async def test_a_step_asks_for_more_and_holds_no_compute_until_somebody_answers():
+    system = limited(more=ASKS)
+    await system.start()
+    await ticks(system, 3)
+    report = await system.report()
+    assert (report["status"], report["steps"]["b"]["status"]) == ("running", "pending")
+    assert report["steps"]["b"]["waits_for"]["for"] == "money"
+    assert holds(system) == []
+    await answered(system, approved=True)
+    report = await system.report()
+    assert report["status"] == "succeeded", report["error"]
+    assert system.asked() == ["a: one", "b: two"]
+    assert report["totals"]["budget"][0]["tokens"]["raised"] == balance(system).raised.tokens > 0
+
+
+async def test_an_answer_counts_once_however_often_it_comes():
+    system = limited(CHAIN.replace("needs: a", "needs: a, retry: {attempts: 2}"), ASKS)
+    await system.start()
+    for ce_id in ("answer", "answer", "another"):
+        await answered(system, approved=True, ce_id=ce_id, tokens=1000)
+    assert (await system.report())["status"] == "succeeded"
+    assert balance(system).raised.tokens == 1000
+
+
+async def test_who_rejects_stops_the_step():
+    system = limited(more=ASKS)
+    await system.start()
+    await answered(system, approved=False)
+    report = await system.report()
+    assert report["error"]["code"] == "BudgetExceeded"
+    assert "ada has rejected more" in report["error"]["message"]
+    assert system.asked() == ["a: one"]
+
+
+async def test_what_nobody_answers_stops_after_a_week_and_a_redrive_asks_again():
+    system = limited(more=ASKS)
+    await system.start()
+    system.world.clock.advance(8 * 86_400)
+    await ticks(system)
+    report = await system.report()
+    assert "nobody has allowed more within 7 days" in report["error"]["message"]
+    await system.redrive()
+    assert (await system.report())["steps"]["b"]["status"] == "pending"
+    await answered(system, approved=True)
+    assert (await system.report())["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_an_answer_survives_whoever_takes_it(point: Point):
+    system = limited(more=ASKS)
+    await system.start()
+    [run_id] = system.run_ids()
+    command = {"run": run_id, "name": "b", "data": {"approved": True, "tokens": 500}}
+    await system.publish(Signal.type, command)
+    [waiting] = [one for one in system.pipeline.collect() if one.stage == "route"]
+    await system.killed_on(system.pipeline.take(waiting), point)
+    await system.run()
+    assert (await system.report())["status"] == "succeeded"
+    assert balance(system).raised.tokens == 500
+    assert system.asked() == ["a: one", "b: two"]
+
+
+async def test_an_answer_that_is_none_is_refused():
+    system = limited(more=ASKS)
+    await system.start()
+    await answered(system, approved=True, tokens=-1)
+    reasons = [
+        told["reason"] for level, _, told in system.world.telemetry.lines if level == "WARNING"
+    ]
+    assert reasons == ["unfit"]
+    assert (await system.report())["steps"]["b"]["status"] == "pending"
