@@ -12,6 +12,7 @@ from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case, Told
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
+from tests.chaos.money_cases import THRIFTY
 from tests.chaos.shipped import JOKE, SUPPORT
 from tests.chaos.typed_flows import TYPED
 from tests.chaos.undone import UNDONE
@@ -332,4 +333,5 @@ CASES = (
     LIMITED,
     BATCHED,
     UNDONE,
+    THRIFTY,
 )

@@ -10,6 +10,7 @@ GUARANTEES: Mapping[str, str] = {
     "one-run": "there is at most one run for each flow and event, however often it is published",
     "result-once": "the result of a step is recorded once",
     "model-calls": "a model is asked once a step, and once more for each attempt that was cut down",
+    "money": "a run is billed no more than its budget, and each bill is counted",
     "retries": "a step is tried again no more often than its flow says",
     "join-once": "a join fires exactly once, and no step starts before what it needs has ended",
     "graph": "a step runs exactly where its branches let it, and its run ends when all have",

@@ -1,7 +1,7 @@
 """What must never happen, looked for at every commit, publish, model call and acknowledgement.
 
 Each check has the name that it is reported by, one of `guarantees`. What can only be told when all
-is quiet is in `endings`. Budgets have no check here.
+is quiet is in `endings`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.domain import ids
 from shared.domain.commands import COMMANDS
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.instances import Instance, instance_of
-from shared.domain.records import event_path, run_path, step_path
+from shared.domain.records import Tokens, event_path, run_path, step_path
 from shared.domain.schedules import tick_id
 from shared.domain.version import FlowVersion, prompts_of
 from shared.testing.simulator.child_law import broken_return, orphan
@@ -32,6 +32,7 @@ from shared.testing.simulator.graph_law import (
 from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.instance import CURRENT, Work
 from shared.testing.simulator.letter_law import changed_letter, is_kept
+from shared.testing.simulator.money_law import Bills, overspent
 from shared.testing.simulator.order_law import Lines
 from shared.testing.simulator.stop_law import begins, obeyed, resumed
 from shared.testing.simulator.undo_law import was_heard
@@ -64,6 +65,7 @@ class Watch:
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
     unwanted: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
+    bills: Bills = field(default_factory=Bills)
 
     def __post_init__(self) -> None:
         self.lines = Lines(self.documents)
@@ -141,6 +143,16 @@ class Watch:
         pinned = _pinned(version, step) if version is not None else frozenset()
         if labels.get("segue-prompt-version") not in pinned:
             self.note("pinned", f"{step} of {run_id} asks with a prompt it is not pinned to")
+
+    def billed(self, request: ModelRequest, tokens: Tokens) -> None:
+        """Called for each answer that a model gives, whether or not it arrives."""
+        run_id = self.bills.add(request, tokens)
+        version = None if run_id is None else self.version_of(run_id)
+        if run_id is not None and version is not None:
+            for invariant, what in overspent(
+                self.bills, run_id, version.flow.budget, self.documents
+            ):
+                self.note(invariant, what)
 
     def answered(self, work: Work, status: int) -> None:
         """Called for each answer that a stage gives."""

@@ -145,7 +145,9 @@ class WatchedModel:
 
     async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
         self.watch.asks(request)
-        return await self.model.generate(request, seconds=seconds)
+        reply = await self.model.generate(request, seconds=seconds)
+        self.watch.billed(request, reply.tokens)
+        return reply
 
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self.model.cost(model, tokens)
