@@ -11,8 +11,10 @@ from shared.cli import (
     commands_compile,
     commands_flows,
     commands_graph,
+    commands_labels,
     commands_letters,
     commands_local,
+    commands_prompts,
     commands_runs,
     commands_simulate,
     commands_stopping,
@@ -38,6 +40,8 @@ commands_stopping.add_to(app)
 commands_trace.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
+commands_prompts.add_to(app)
+commands_labels.add_to(commands_prompts.prompts)
 commands_check.add_to(commands_flows.flows)
 commands_compile.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)

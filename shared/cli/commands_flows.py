@@ -1,4 +1,4 @@
-"""`flows` and `prompts`: what is declared in `prompts/`."""
+"""`flows`: what is declared in `prompts/flows`, and firing what has a schedule."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.syntax import Syntax
 from rich.table import Table
 
 from shared.adapters.system_clock import SystemClock
 from shared.cli.commands_runs import publish_draft
 from shared.cli.options import AsJson, is_bare
-from shared.cli.output import complain, out, print_json, safe, say
+from shared.cli.output import complain, out, print_json, safe
 from shared.cli.world import library
 from shared.client.sending import Draft
 from shared.domain.flow import BatchTrigger, EventTrigger, Flow, ScheduleTrigger
 from shared.domain.schedules import DUE, SOURCE, tick
-from shared.domain.version import FlowVersion, PromptVersion
-from shared.errors import NotFoundError, UsageError
+from shared.domain.version import FlowVersion
+from shared.errors import UsageError
 from shared.prompting.library import Library
 
 flows = typer.Typer(help="Declared flows.", invoke_without_command=True)
-prompts = typer.Typer(help="Versioned prompts.", invoke_without_command=True)
 
 
 class NoSuchFlowError(UsageError):
@@ -33,14 +31,9 @@ class NotScheduledError(UsageError):
     """Publish an event that it takes with `segue publish`; `segue flows list` shows which."""
 
 
-class NoSuchPromptError(NotFoundError):
-    """`segue prompts list` shows what there is, `segue flows check` what is wrong with others."""
-
-
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.add_typer(flows, name="flows")
-    app.add_typer(prompts, name="prompts")
 
 
 @flows.callback()
@@ -84,47 +77,6 @@ def fire(
     publish_draft(draft, wait=wait, timeout=timeout, as_json=as_json)
 
 
-@prompts.callback()
-def _bare_prompts(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Listing is what a bare `prompts` means."""
-    if is_bare(context, as_json=as_json):
-        list_prompts(as_json=as_json)
-
-
-@prompts.command("list")
-def list_prompts(*, as_json: AsJson = False) -> None:
-    """List prompts with their versions and models."""
-    found = sound_library()
-    if as_json:
-        print_json([_prompt(prompt) for prompt in found.prompts.values()])
-        return
-    table = _table("prompt", "version", "model", "")
-    for prompt in found.prompts.values():
-        head = prompt.head
-        table.add_row(prompt.name, prompt.version, head.model, safe(head.description))
-    out.print(table)
-
-
-@prompts.command("show")
-def show_prompt(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show a prompt: its version, head, body and partials."""
-    found = sound_library().prompts.get(name)
-    if found is None:
-        raise NoSuchPromptError(f"there is no prompt {name!r}")
-    if as_json:
-        print_json({**_prompt(found), "body": found.body, "partials": found.partials})
-        return
-    say(f"[bold]{safe(found.name)}[/] [dim]{found.version}[/]  {safe(found.head.model)}")
-    say(safe(found.head.description), style="dim")
-    out.print(Syntax(found.body.strip(), "jinja", word_wrap=True, background_color="default"))
-    for partial, text in found.partials.items():
-        say(f"[dim]{safe(partial)}[/]\n{safe(text.strip())}")
-
-
 def sound_library() -> Library:
     """The library; what is wrong with it is said, and does not hide the rest."""
     found = library()
@@ -164,10 +116,6 @@ def _next_due(flow: Flow) -> datetime | None:
     from shared.domain.cron import next_due  # noqa: PLC0415 - only schedules need it
 
     return next_due(flow.on.schedule.cron, flow.on.schedule.time_zone, SystemClock().now())
-
-
-def _prompt(prompt: PromptVersion) -> dict[str, Any]:
-    return {"name": prompt.name, "version": prompt.version, **prompt.head.model_dump()}
 
 
 def _table(*columns: str) -> Table:

@@ -10,10 +10,23 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+import shared.cli.registry
 from shared.cli.app import app
 from shared.cli.commands_check import NothingDeclaredError
-from shared.cli.commands_flows import NoSuchPromptError
+from shared.cli.registry import NoSuchPromptError
+from shared.client.connection import NothingRunningError
+from shared.delivery.deps import Deps
 from shared.runtime.settings import settings
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs on this machine is no business of these tests."""
+
+    def connect() -> Deps:
+        raise NothingRunningError("nothing runs here")
+
+    monkeypatch.setattr(shared.cli.registry, "connect", connect)
 
 
 def segue(*arguments: str) -> Result:
