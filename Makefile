@@ -28,8 +28,8 @@ $(READY): $(PACKAGES) pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY)  ## start everything, publish a sample event, watch its run, stop
-	@$(BIN)/python -m emulator demo
+demo: $(READY)  ## start everything, publish a sample event (of FLOW=name), watch its run, stop
+	@$(BIN)/python -m emulator demo $(FLOW)
 
 up: $(READY)  ## start the whole system locally and keep it running
 	@$(BIN)/segue up

@@ -28,7 +28,8 @@ def main() -> int:
     up.add_argument("--engine", type=EngineName, choices=list(EngineName), default=EngineName.AUTO)
     up.add_argument("--data-dir", type=Path)
     up.add_argument("--isolated", action="store_true")
-    commands.add_parser("demo", help="start, publish a sample event, show its run, stop")
+    shown = commands.add_parser("demo", help="start, publish a sample event, show its run, stop")
+    shown.add_argument("flow", nargs="?", default="support-reply")
     command.add_to(commands)
     given = parser.parse_args()
     try:
@@ -36,7 +37,7 @@ def main() -> int:
         if given.command == "simulate":
             return command.simulate(given)
         if given.command == "demo":
-            return asyncio.run(demo())
+            return asyncio.run(demo(given.flow))
         return asyncio.run(
             run_until_stopped(
                 Options(

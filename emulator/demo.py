@@ -1,4 +1,4 @@
-"""`make demo`: starts everything, publishes a ticket, shows its run live, stops everything."""
+"""`make demo`: starts everything, plays a flow's acts, shows its runs live, stops everything."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from emulator.acts import acts_of, event_of
 from emulator.system import LocalSystem, Options
 from shared.cli.output import safe, say
 
@@ -14,8 +15,9 @@ from shared.cli.output import safe, say
 _NEEDED = ("emulator.sample_run", "shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
 
 
-async def demo() -> int:
-    """Exit code 0 where the sample run succeeded."""
+async def demo(flow: str) -> int:
+    """Exit code 0 where every run succeeded."""
+    acts, event = acts_of(flow), event_of(flow)
     mail: list[dict[str, Any]] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="segue-demo-") as folder:
@@ -30,16 +32,22 @@ async def demo() -> int:
             say(f"  [green]✓[/] ready after {time.monotonic() - started:.1f} s\n")
             from emulator import sample_run  # noqa: PLC0415 - imported above
 
-            progress = await sample_run.publish_and_watch(state)
-            sample_run.show_what_happened(progress, mail, Path(state.log))
+            show = sample_run.Show(state)
+            played = [await show.play(act, event) for act in acts]
+            runs = [progress for progress in played if progress is not None]
+            sample_run.show_what_happened(runs, mail, Path(state.log))
     say("\n[dim]everything is stopped again[/]")
     _show_next()
-    return 0 if progress.succeeded else 1
+    return 0 if all(progress.succeeded for progress in runs) else 1
 
 
 def _show_next() -> None:
     say("\nlook further:")
     for command, what in (
+        (
+            "make demo FLOW=reassign",
+            "an agent with tools, driven by prompts that change as it runs",
+        ),
         ("make up", "keep it running; then, in another terminal with .venv/bin on the PATH:"),
         ('segue publish joke.requested --data \'{"topic": "pirates"}\' --wait', ""),
         ("segue runs", "what has run"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.sample_run import SAMPLE
+from emulator.samples import sample_for
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
@@ -23,8 +23,6 @@ from shared.prompting.library import Library
 from shared.prompting.render import schema_problem
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case, Told
-
-_SAMPLES = {"support-reply": SAMPLE}
 
 
 class NoSuchFlowError(UsageError):
@@ -166,8 +164,9 @@ def told_of(library: Library) -> Iterator[Told]:
 
 def sample_of(flow: Flow) -> Any:
     """Data that the flow takes: its shipped sample, else one made up from its `input` schema."""
-    if flow.flow in _SAMPLES:
-        return json.loads(_SAMPLES[flow.flow].read_bytes())
+    shipped = sample_for(flow.flow)
+    if shipped is not None:
+        return json.loads(shipped.read_bytes())
     if flow.input is None:
         raise NoSampleError(f"flow {flow.flow!r} declares no `input` to make data up from")
     return _derived(flow.flow, dict(flow.input))
