@@ -41,9 +41,16 @@ SegueError
 │   │   ├── ToolArgumentsError
 │   │   ├── ToolFailedError
 │   │   │   └── ToolRefusal
-│   │   └── ToolResultError
+│   │   ├── ToolResultError
+│   │   ├── ToolTimeoutError
+│   │   ├── ToolRepeatedError
+│   │   └── ToolRejectedError
 │   ├── ActionInvalidError
 │   ├── ActionFailedError
+│   ├── AgentLimitError
+│   │   ├── AgentTurnsError
+│   │   ├── AgentCallsError
+│   │   └── AgentRepeatsError
 │   ├── ChildFailedError
 │   ├── ChildCancelledError
 │   ├── ChildMissingError
@@ -71,6 +78,12 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
+from shared.agent_errors import (
+    AgentCallsError,
+    AgentLimitError,
+    AgentRepeatsError,
+    AgentTurnsError,
+)
 from shared.data_errors import (
     EventInvalidError,
     EventTooLargeError,
@@ -120,11 +133,18 @@ from shared.tool_errors import (
     ToolError,
     ToolFailedError,
     ToolRefusal,
+    ToolRejectedError,
+    ToolRepeatedError,
     ToolResultError,
+    ToolTimeoutError,
     ToolUnknownError,
 )
 
 __all__ = [
+    "AgentCallsError",
+    "AgentLimitError",
+    "AgentRepeatsError",
+    "AgentTurnsError",
     "ApprovalRejectedError",
     "BudgetExceededError",
     "ChildCancelledError",
@@ -162,7 +182,10 @@ __all__ = [
     "ToolError",
     "ToolFailedError",
     "ToolRefusal",
+    "ToolRejectedError",
+    "ToolRepeatedError",
     "ToolResultError",
+    "ToolTimeoutError",
     "ToolUnknownError",
     "Transient",
     "UsageError",

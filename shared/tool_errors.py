@@ -47,5 +47,23 @@ class ToolResultError(ToolError):
     """
 
 
+class ToolTimeoutError(ToolError):
+    """The tool took longer than it may; whether it has done something is not known.
+
+    Raise the tool's `timeout` in the step, or make the tool quicker.
+    """
+
+
+class ToolRepeatedError(ToolError):
+    """The same was asked for again and again, and is not done once more.
+
+    Change the prompt or the tool's description; `limits.repeats` says how often it may be.
+    """
+
+
+class ToolRejectedError(ToolError):
+    """A person did not want the call to be made."""
+
+
 class ToolDeclarationError(UsageError):
     """Correct the function named above."""

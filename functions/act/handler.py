@@ -17,7 +17,7 @@ from shared.domain import ids
 from shared.domain.actions import action_of
 from shared.domain.expressions import fill
 from shared.domain.model import Json
-from shared.domain.step import ActionStep, CallStep
+from shared.domain.step import ActionStep, AgentStep, CallStep
 from shared.errors import MessageInvalidError
 from shared.typed.work import Work, at_work
 
@@ -30,6 +30,11 @@ async def handle(received: Received, deps: Deps) -> Handled:
 async def act(task: StepTask, deps: Deps) -> Json:
     """The effect's result. Raises ActionInvalidError, ActionFailedError, EffectUnavailableError."""
     step = task.scope.version.flow.declared(task.envelope.step)
+    if isinstance(step, AgentStep):
+        # Loaded where a flow has agents.
+        from functions.act.tool_calls import call_tool  # noqa: PLC0415
+
+        return await call_tool(task, step, deps)
     arguments = fill(step.arguments, task.variables)
     key = ids.effect_key(task.envelope.run.id, task.envelope.step)
     match step:

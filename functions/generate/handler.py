@@ -5,7 +5,7 @@ Claims, records and successors are the protocol's business, not this module's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.delivery.asking import request_for
@@ -14,8 +14,10 @@ from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask, run_step
+from shared.domain.conversation import Said, ToolCall
 from shared.domain.envelope import GenerateTask, ModelRequest
 from shared.domain.events import strict_json
+from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
 from shared.ports import Clock, Model, ModelReply
@@ -40,9 +42,30 @@ async def ask(task: StepTask, deps: Deps) -> Json:
     if not isinstance(todo, GenerateTask) or deps.model is None:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     task.spent.prompt = todo.prompt
-    request = await _request(task, todo, deps)
+    part = instance_of(task.envelope.step).part
+    if part is not None:
+        return await _take_turn(task, todo, part.turn, deps)
+    talk = await _talk(task, deps.model, await _request(task, todo, deps), deps)
+    return await talk.hold()
+
+
+async def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> _Talk:
     purse = await purse_of(task, deps)
-    return await _Talk(deps.model, deps.clock, task.spent, request, _seconds(task), purse).hold()
+    return _Talk(model, deps.clock, task.spent, request, _seconds(task), purse)
+
+
+async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) -> Json:
+    """An agent's turn: its conversation goes on, and what it has come to is noted."""
+    # Loaded where a flow has agents.
+    from shared.delivery.agents.conversation import conversation_of  # noqa: PLC0415
+
+    assert deps.model is not None
+    conversation = await conversation_of(task.envelope, turn, deps)
+    request = conversation.request or await _request(task, todo, deps)
+    talk = await _talk(task, deps.model, request, deps)
+    output = await talk.hold()
+    task.spent.note = conversation.taken(todo, talk.said, talk.calls)
+    return output
 
 
 async def _request(task: StepTask, todo: GenerateTask, deps: Deps) -> ModelRequest:
@@ -68,7 +91,10 @@ def _seconds(task: StepTask) -> float:
 
 @dataclass
 class _Talk:
-    """One conversation about one answer."""
+    """One conversation about one answer. It may be one that asks for `calls` of tools.
+
+    `said` is what was said in it, beside the request.
+    """
 
     model: Model
     clock: Clock
@@ -76,6 +102,8 @@ class _Talk:
     request: ModelRequest
     seconds: float
     purse: Purse | None = None
+    said: list[Said] = field(default_factory=list)
+    calls: tuple[ToolCall, ...] = ()
 
     async def hold(self) -> Json:
         """The answer that fits. Raises OutputInvalidError, or what the model raises."""
@@ -98,7 +126,9 @@ class _Talk:
                 self._note(error.reply, request)
             raise
         text = self._note(reply, request)
-        if request.output_schema is None:
+        self.said.append(reply.said or Said(role="model", parts=({"text": text},)))
+        self.calls = reply.calls
+        if request.output_schema is None or reply.calls:
             return {"text": text}, None
         return _checked(text, request.output_schema)
 
@@ -112,7 +142,11 @@ class _Talk:
 
     def _repair_of(self, problem: str) -> ModelRequest:
         """The request again, with the answer it got and what is wrong with it."""
-        turns = (("model", self.spent.answers[-1]), ("user", _REPAIR.format(problem=problem)))
+        wrong = _REPAIR.format(problem=problem)
+        if self.request.tools or self.request.said:
+            self.said.append(Said(role="user", parts=({"text": wrong},)))
+            return self.request.model_copy(update={"said": (*self.request.said, *self.said)})
+        turns = (("model", self.spent.answers[-1]), ("user", wrong))
         return self.request.model_copy(update={"messages": (*self.request.messages, *turns)})
 
 

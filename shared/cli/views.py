@@ -58,7 +58,10 @@ def steps_view(report: Report) -> Table:
 
 
 def _rows(steps: Mapping[str, Report]) -> Iterator[tuple[str, Report]]:
-    """Each step, and below a mapped one its first items, and all that did not just succeed."""
+    """Each step, and below a mapped one its first items, and all that did not just succeed.
+
+    Below an agent, each of its turns with the calls that it asked for.
+    """
     for name, step in steps.items():
         yield name, step
         items = step.get("items", ())
@@ -67,6 +70,9 @@ def _rows(steps: Mapping[str, Report]) -> Iterator[tuple[str, Report]]:
             shown = list(items)
         for item in shown[:_ITEMS]:
             yield f"  {name}[{item['index']}]", item
+        for turn in step.get("turns", ()):
+            yield f"  {turn['name']}", turn
+            yield from ((f"    {call['name']}", call) for call in turn["calls"])
         if len(shown) < len(items):
             left = len(items) - len(shown[:_ITEMS])
             yield f"  … {left} more, with --json", {"status": "", "attempts": 0}
@@ -74,7 +80,9 @@ def _rows(steps: Mapping[str, Report]) -> Iterator[tuple[str, Report]]:
 
 def _elsewhere(step: Report) -> str:
     """Where the step's work is done, or how far its items are."""
-    return f"run {step['child']}" if step.get("child") else _of_items(step) or awaited(step)
+    if step.get("child"):
+        return f"run {step['child']}"
+    return " ".join(part for part in (step.get("tool", ""), _of_items(step), awaited(step)) if part)
 
 
 def _of_items(step: Report) -> str:

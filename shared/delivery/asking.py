@@ -8,6 +8,7 @@ from typing import Any
 from shared.delivery.scope import Scope
 from shared.domain.envelope import Envelope, ModelRequest
 from shared.domain.expressions import fill
+from shared.domain.step import AgentStep
 from shared.domain.version import PromptVersion
 from shared.prompting.render import render
 
@@ -24,4 +25,8 @@ def request_for(
         "segue-step": envelope.step,
     }
     declared = scope.version.flow.declared(envelope.step)
-    return render(prompt, variables, fill(declared.arguments, variables), labels)
+    request = render(prompt, variables, fill(declared.arguments, variables), labels)
+    if not isinstance(declared, AgentStep):
+        return request
+    tools = tuple(scope.version.tools[one.tool].declaration() for one in declared.tools)
+    return request.model_copy(update={"tools": tools})

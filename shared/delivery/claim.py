@@ -13,10 +13,12 @@ from typing import Any
 
 from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
+from shared.domain.agent_notes import CallMade
 from shared.domain.chain import StepStatus
-from shared.domain.envelope import Delivery, Envelope
+from shared.domain.envelope import ActTask, Delivery, Envelope
 from shared.domain.instances import instance_of
 from shared.domain.records import RETRIED, Attempt, Failure, StepRecord, Usage, step_path
+from shared.domain.waiting import Awaited
 from shared.errors import (
     AlreadyExistsError,
     ClaimBusyError,
@@ -53,7 +55,10 @@ class Finished:
 
 @dataclass(frozen=True)
 class PutOff:
-    """The step is tried again later, or begins when its run is resumed, by another message."""
+    """The step is tried again later, or begins when its run is resumed or a person lets it.
+
+    Another message is sent for it then.
+    """
 
     record: StepRecord
 
@@ -78,7 +83,8 @@ async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | F
             break
         record = StepRecord.of(found.data)
         is_early = _is_put_off(record) and envelope.resumes < len(record.attempts)
-        if is_early or (record.held and record.status is StepStatus.PENDING):
+        is_held = record.held and record.status is StepStatus.PENDING
+        if is_early or is_held or record.status is StepStatus.WAITING:
             return PutOff(record)
         held = _judge(deps, found, delivery, owner)
         if held is not None:
@@ -106,10 +112,18 @@ def _fresh(deps: Deps, envelope: Envelope, delivery: Delivery, owner: str) -> St
         delivery_attempt=delivery.attempt,
         attempts=[Attempt(n=1, started_at=now)],
         started_at=now,
-        item_of=instance.step if instance.index is not None else None,
+        item_of=instance.item_of,
         index=instance.index,
+        agent=_call_in(envelope),
         expire_at=deps.expire_at(),
     )
+
+
+def _call_in(envelope: Envelope) -> CallMade | None:
+    task = envelope.task
+    if not isinstance(task, ActTask) or task.call is None:
+        return None
+    return CallMade(call=task.call)
 
 
 def _judge(deps: Deps, found: Document, delivery: Delivery, owner: str) -> Claim | Finished | None:
@@ -197,6 +211,16 @@ async def put_off(  # noqa: PLR0913 - what is recorded of the try that has faile
     closed = _closed(held.record.attempts, RETRIED, failure, usage, deps.clock.now())
     freed = {"status": StepStatus.PENDING, "owner": "", "lease_until": None, "due": due}
     await _note(deps, held, {**freed, "attempts": closed, "fallback": fallback}, also)
+
+
+async def leave(deps: Deps, held: Claim, awaited: Awaited, outcome: str) -> None:
+    """Records that the step waits from now on, and how its try has ended; nobody holds it.
+
+    Raises as `try_again` does.
+    """
+    closed = _closed(held.record.attempts, outcome, None, Usage(), deps.clock.now())
+    freed = {"status": StepStatus.WAITING, "owner": "", "lease_until": None}
+    await _note(deps, held, {**freed, "attempts": closed, "awaited": awaited})
 
 
 async def defer(

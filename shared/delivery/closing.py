@@ -18,7 +18,7 @@ from shared.delivery.scope import Scope
 from shared.delivery.settling import Settler, Standing
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Envelope
-from shared.domain.instances import instance_of
+from shared.domain.instances import Instance, instance_of
 from shared.domain.records import (
     Failure,
     RunRecord,
@@ -73,10 +73,18 @@ class Closing:
         self._items = Items(deps, scope, self._settler)
 
     @property
+    def _instance(self) -> Instance:
+        return instance_of(self._envelope.step)
+
+    @property
+    def _is_inner(self) -> bool:
+        """Whether this is an item, or an agent's turn or call: the step goes on or ends with it."""
+        return self._envelope.place is not None or self._instance.part is not None
+
+    @property
     def survives(self) -> bool:
         """Whether the flow provides for the step's failure; of an item its map decides."""
-        is_item = self._envelope.place is not None
-        return not is_item and self._flow.declared(self._envelope.step).survives
+        return not self._is_inner and self._flow.declared(self._envelope.step).survives
 
     async def close(self, end: End, standing: Standing) -> StepRecord | None:
         """Commits the end and sends what follows; returns what had been recorded before, if it was.
@@ -84,11 +92,11 @@ class Closing:
         Raises RecordedFailure where the run has ended with it: then the message is to be buried.
         """
         step = self._envelope.step
-        if self._envelope.place is not None:
+        if self._is_inner:
             recorded = await self._settler.record(end.result, standing, end.also, end.beside)
             if recorded is None:
                 reach("committed")
-                await self._item_ended(end.failure, end.known)
+                await self._inner_ended(end.failure, end.known)
                 reach("emitted")
             return recorded
         if end.failure is None or self.survives:
@@ -108,8 +116,7 @@ class Closing:
         `variables` are those of the message. Raises RecordedFailure where that is what the run has
         ended with.
         """
-        is_item = self._envelope.place is not None
-        if not is_item:
+        if not self._is_inner:
             require_not_stopped(record)
         if ended := await _ended_run(self._deps.store, self._envelope):
             await announce(ended, self._deps)
@@ -117,19 +124,24 @@ class Closing:
                 await require_not_failed(self._deps.store, self._envelope)
             return False
         known = await variables()
-        if is_item:
-            await self._item_ended(record.error, known)
+        if self._is_inner:
+            await self._inner_ended(record.error, known)
             return True
         if record.status is StepStatus.SUCCEEDED:
             known = {**known, **self._flow.named(record.step, record.output)}
         await self._settler.repeat(record.step, record.status, known)
         return True
 
-    async def _item_ended(self, failure: Failure | None, known: Variables) -> None:
+    async def _inner_ended(self, failure: Failure | None, known: Variables) -> None:
         place = self._envelope.place
-        assert place is not None
-        item = instance_of(self._envelope.step)
-        stopped = await self._items.ended(item, place, failure, known)
+        if place is not None:
+            stopped = await self._items.ended(self._instance, place, failure, known)
+        else:
+            # Loaded where a flow has agents.
+            from shared.delivery.agents.loop import AgentLoop  # noqa: PLC0415
+
+            loop = AgentLoop(self._deps, self._scope, self._settler)
+            stopped = await loop.ended(self._instance, failure, known)
         if stopped is not None:
             raise RecordedFailure(stopped)
 
@@ -153,7 +165,7 @@ async def _ended_run(store: Store, envelope: Envelope) -> RunRecord | None:
 async def require_not_failed(store: Store, envelope: Envelope) -> None:
     """The failure that ended the run may not have been buried yet: it is raised once more."""
     instance = instance_of(envelope.step)
-    names = [envelope.step, instance.step] if instance.index is not None else [envelope.step]
+    names = [envelope.step] if instance.is_whole else [envelope.step, instance.step]
     found = await store.get_many([step_path(envelope.run.id, name) for name in names])
     records = [StepRecord.of(one.data) for one in found if one is not None]
     if len(records) < len(names):

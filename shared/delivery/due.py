@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from shared.delivery.agents.ends import AgentEnds
+from shared.delivery.agents.loop import AgentLoop
 from shared.delivery.deps import Deps
 from shared.delivery.holding import held_back
 from shared.delivery.homecoming import Homecoming
 from shared.delivery.maps import Maps
 from shared.delivery.opening import pinned_scope
-from shared.delivery.scope import variables_at
+from shared.delivery.scope import Scope, variables_at
+from shared.delivery.settling import Settler
 from shared.delivery.waking import Waking
+from shared.domain.agent_notes import Begun
 from shared.domain.envelope import Message
 from shared.domain.instances import instance_of
 from shared.domain.records import RunRecord, StepRecord, run_path, step_path
@@ -44,7 +48,7 @@ async def take_up(found: Document, deps: Deps) -> bool:
     """Sends one step that is due, or ends its wait; whether there was anything to send."""
     record = StepRecord.of(found.data)
     run = await deps.store.get(run_path(record.run_id))
-    if record.awaited is not None or record.child is not None:
+    if record.awaited is not None or record.child is not None or isinstance(record.agent, Begun):
         return await _end_wait(found, run, deps)
     if run is not None and RunRecord.of(run.data).is_paused:
         await _hold(found, record, deps)
@@ -75,9 +79,14 @@ async def _end_wait(found: Document, run: Document | None, deps: Deps) -> bool:
         await deps.store.commit([Update(found.path, {"due": None}, found.revision)])
         return False
     scope = await pinned_scope(run, deps)
-    wakes = Waking(deps, scope) if record.child is None else Homecoming(deps, scope)
-    await wakes.time_is_up(found)
+    await _waker(record, deps, scope).time_is_up(found)
     return True
+
+
+def _waker(record: StepRecord, deps: Deps, scope: Scope) -> Waking | Homecoming | AgentEnds:
+    if isinstance(record.agent, Begun):
+        return AgentEnds(deps, scope, Settler(deps, scope))
+    return Waking(deps, scope) if record.child is None else Homecoming(deps, scope)
 
 
 async def _message(record: StepRecord, found: Document, deps: Deps) -> tuple[str, Message] | None:
@@ -85,6 +94,9 @@ async def _message(record: StepRecord, found: Document, deps: Deps) -> tuple[str
     scope = await pinned_scope(found, deps)
     instance, resumes = instance_of(record.step), len(record.attempts)
     variables = await variables_at(deps.store, scope, instance.step, {})
+    if instance.part is not None:
+        loop = AgentLoop(deps, scope, Settler(deps, scope))
+        return await loop.message(instance, variables, resumes)
     if instance.index is None:
         return scope.hand_over(record.step, variables, resumes=resumes)
     begun = await deps.store.get(step_path(record.run_id, instance.step))

@@ -20,8 +20,8 @@ Fields = Mapping[str, Any]
 def held_back(record: StepRecord) -> Fields | None:
     """What a pause changes in a record; nothing where the step has ended or is being worked on."""
     is_free = record.status is StepStatus.PENDING
-    is_map = record.status is StepStatus.RUNNING and record.mapped is not None
-    if record.held or not (is_free or is_map):
+    has_more = record.status is StepStatus.RUNNING and record.has_parts
+    if record.held or not (is_free or has_more):
         return None
     return {"held": True, "due": None, "held_due": record.due}
 

@@ -244,7 +244,7 @@ def failed_step(
         error=record.error,
         handled=handled,
         finished_at=now,
-        item_of=instance.step if instance.index is not None else None,
+        item_of=instance.item_of,
         index=instance.index,
         expire_at=record.expire_at,
     )

@@ -51,6 +51,12 @@ async def mark_unfinished(run: RunRecord, mark: Mark, deps: Deps, *, items: bool
     records = await marking.all(list(version.flow.steps))
     if items:
         await marking.items(version, records)
+        await marking.agents(records)
+
+
+async def mark_parts(run: RunRecord, step: str, mark: Mark, deps: Deps) -> None:
+    """Marks the turns and calls of an agent that have not ended. Raises as `mark_unfinished`."""
+    await _Marking(run, mark, deps).agent(step)
 
 
 class _Marking:
@@ -67,6 +73,19 @@ class _Marking:
             if record is not None and record.mapped is not None:
                 foreach = version.flow.steps[record.step].foreach
                 await self._items(record, foreach.max_parallel if foreach else 0)
+
+    async def agents(self, steps: Sequence[StepRecord | None]) -> None:
+        """An agent goes before its turns and calls: from then on none of them is sent."""
+        for record in steps:
+            if record is not None and record.agent is not None:
+                await self.agent(record.step)
+
+    async def agent(self, step: str) -> None:
+        # Loaded where a run has agents.
+        from shared.delivery.agents.journal import read_turns, under_way  # noqa: PLC0415
+
+        turns = await read_turns(self._run.run_id, step, self._deps.store)
+        await self.all([str(one) for one in under_way(turns)])
 
     async def all(self, names: Sequence[str]) -> list[StepRecord | None]:
         """Marks what is named; returns the records as they were."""
@@ -129,7 +148,7 @@ class _Marking:
             step=name,
             stage=self._deps.stage.name,
             status=StepStatus.PENDING,
-            item_of=instance.step if instance.index is not None else None,
+            item_of=instance.item_of,
             index=instance.index,
             expire_at=self._deps.expire_at(),
         )

@@ -13,7 +13,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.maps import Maps
 from shared.delivery.scope import Scope
 from shared.domain.records import StepRecord
-from shared.domain.step import FlowStep, WaitStep
+from shared.domain.step import AgentStep, FlowStep, WaitStep
 
 Variables = Mapping[str, Any]
 
@@ -58,4 +58,8 @@ def opener_of(step: str, deps: Deps, scope: Scope) -> StepOpener | None:
         from shared.delivery.children import Children  # noqa: PLC0415
 
         return Children(deps, scope)
+    if isinstance(declared, AgentStep):
+        from shared.delivery.agents.opening import Agents  # noqa: PLC0415
+
+        return Agents(deps, scope)
     return None

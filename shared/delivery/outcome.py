@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.domain.agent_notes import AgentNote
 from shared.domain.envelope import PromptPin
 from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage
@@ -34,6 +35,7 @@ class Outcome:
     answers: tuple[str, ...] = ()
     beside: Beside | None = None
     also: tuple[Write, ...] = ()
+    note: AgentNote | None = None
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Spent:
     calls: list[ModelCall] = field(default_factory=list)
     beside: Beside | None = None
     settling: Callable[[], Sequence[Write]] = tuple
+    note: AgentNote | None = None
 
     def put_beside(self, beside: Beside) -> None:
         """Has these writes committed with the step's result, if it succeeds."""
@@ -96,6 +99,7 @@ class Spent:
             model=self.model,
             beside=self.beside,
             also=tuple(self.settling()),
+            note=self.note,
         )
 
     def failed(self, error: SegueError) -> Outcome:

@@ -101,5 +101,5 @@ async def _let_go(found: Document, run: RunRecord, deps: Deps) -> None:
 
 def _is_under_way(step: StepRecord) -> bool:
     """Whether a message of its own, or a tick, carries the step on; a pause has taken none away."""
-    is_working = step.status is StepStatus.RUNNING and step.mapped is None
+    is_working = step.status is StepStatus.RUNNING and not step.has_parts
     return is_working or step.status is StepStatus.WAITING or step.due is not None

@@ -202,7 +202,7 @@ async def _steps(run: RunRecord, deps: Deps) -> list[Document]:
         version = await deps.flows.pinned(run.flow, run.flow_version)
     except VersionMissingError:
         found = await deps.store.find(Query(f"{run_path(run.run_id)}/steps"))
-        return [step for step in found if instance_of(step.name).index is None]
+        return [step for step in found if instance_of(step.name).is_whole]
     paths = [step_path(run.run_id, name) for name in version.flow.steps]
     return [step for step in await deps.store.get_many(paths) if step is not None]
 

@@ -15,9 +15,10 @@ from shared.delivery.standing import status_of
 from shared.delivery.undoing import undone_by
 from shared.domain.budget import MICRO
 from shared.domain.budget_records import MoreAsked
+from shared.domain.agent_notes import Begun, CallMade
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
-from shared.domain.instances import Instance, instance_of
+from shared.domain.instances import Instance, by_part, instance_of
 from shared.domain.lanes import ControlRecord, control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import RunRecord, RunStatus, StepRecord, Usage, run_path, step_path
@@ -39,11 +40,11 @@ async def report_of(run_id: str, deps: Deps) -> Report:
     steps = {
         name: step_report(record, items_of(name, records))
         for name, record in records.items()
-        if instance_of(name).index is None
+        if instance_of(name).is_whole
     }
-    statuses = [record.status for record in records.values() if record is not None]
+    known = [record for record in records.values() if record is not None]
     return {
-        **summary_of(run, status_of(run, statuses)),
+        **summary_of(run, status_of(run, known)),
         "outputs": run.outputs,
         "error": run.error.model_dump() if run.error else None,
         "redrives": run.redrives,
@@ -52,7 +53,7 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         **await _relations(run, deps),
         "steps": steps,
         "totals": {
-            **_totals(record for record in records.values() if record is not None),
+            **_totals(known),
             **({"budget": budgets} if (budgets := await budgets_of(run, deps)) else {}),
         },
     }
@@ -134,7 +135,24 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         **({"waits_for": _money(record.asks)} if record.asks and is_open(record) else {}),
         **({"answers": record.answers} if record.answers else {}),
         **(_map_report(record.mapped, items) if record.mapped else {}),
+        **(_agent_report(items) if isinstance(record.agent, Begun) else {}),
     }
+
+
+def _agent_report(parts: Sequence[StepRecord | None]) -> Report:
+    """Its turns in order, each with the calls that it asked for."""
+    turns: list[Report] = []
+    for record in parts:
+        if record is None:
+            continue
+        told = {"name": record.step, **step_report(record)}
+        if isinstance(record.agent, CallMade):
+            told |= {"tool": record.agent.call.name, "args": record.agent.call.args}
+        if instance_of(record.step).is_call and turns:
+            turns[-1]["calls"].append(told)
+        else:
+            turns.append({**told, "calls": []})
+    return {"turns": turns}
 
 
 def _awaited(awaited: Awaited) -> Report:
@@ -169,8 +187,15 @@ def _map_report(mapped: Mapped, items: Sequence[StepRecord | None]) -> Report:
 
 
 def items_of(step: str, records: Mapping[str, StepRecord | None]) -> Sequence[StepRecord | None]:
-    """The records of a mapped step's items, in order; None where nothing is recorded yet."""
+    """The records of a mapped step's items, in order; None where nothing is recorded yet.
+
+    Of an agent, those of its turns and calls.
+    """
     record = records.get(step)
+    if record is not None and isinstance(record.agent, Begun):
+        named = {name: instance_of(name) for name in records}
+        inner = [one for one in named.values() if one.step == step and one.part is not None]
+        return [records[str(one)] for one in sorted(inner, key=by_part)]
     size = record.mapped.size if record is not None and record.mapped is not None else 0
     return [records.get(str(Instance(step, index))) for index in range(size)]
 
@@ -189,7 +214,15 @@ async def _records(run: RunRecord, deps: Deps) -> dict[str, StepRecord | None]:
         if record is not None and record.mapped is not None
         for index in range(record.mapped.size)
     ]
-    return {**records, **await _read(run, items, deps)}
+    agents = [name for name, one in records.items() if one and isinstance(one.agent, Begun)]
+    parts = [one for name in agents for one in await _parts(run, name, deps)]
+    return {**records, **await _read(run, items, deps), **{one.step: one for one in parts}}
+
+
+async def _parts(run: RunRecord, step: str, deps: Deps) -> list[StepRecord]:
+    """The turns and calls of an agent."""
+    query = Query(f"{run_path(run.run_id)}/steps", (("item_of", "==", step),))
+    return [StepRecord.of(one.data) for one in await deps.store.find(query)]
 
 
 async def _read(run: RunRecord, names: list[str], deps: Deps) -> dict[str, StepRecord | None]:

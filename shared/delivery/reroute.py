@@ -54,12 +54,16 @@ async def _version(envelope: Envelope, deps: Deps) -> FlowVersion | None:
 
 
 def _provides(version: FlowVersion, envelope: Envelope) -> bool:
-    """Whether the flow says what the step's failure does, or has a map decide that of an item."""
-    declared = version.flow.steps.get(instance_of(envelope.step).step)
+    """Whether the flow says what the step's failure does, or has it decided otherwise.
+
+    Of an item its map decides, of a turn or a call its agent.
+    """
+    instance = instance_of(envelope.step)
+    declared = version.flow.steps.get(instance.step)
     if declared is None:
         return False
     has_value = declared.fallback is not None and declared.fallback.is_value
-    return declared.survives or has_value or envelope.place is not None
+    return declared.survives or has_value or envelope.place is not None or instance.part is not None
 
 
 class _Rerouting:

@@ -57,13 +57,15 @@ class Scope:
         variables: Mapping[str, Any],
         place: Place | None = None,
         resumes: int = 0,
+        task: Task | None = None,
     ) -> tuple[str, Message]:
         """(topic, message) that starts a step, or with a `place` an item of one.
 
-        One that was put off is only taken up again by a message that `resumes` it.
+        One that was put off is only taken up again by a message that `resumes` it. Left out, the
+        task is what the stage does for all its steps.
         """
         stage = self.version.flow.stage(step)
-        task: Task = ComposeTask() if stage == "compose" else ActTask()
+        task = task or (ComposeTask() if stage == "compose" else ActTask())
         about = {"place": place, "resumes": resumes}
         return stage, self.message(step, stage, task, self._context(step, variables), **about)
 
@@ -95,7 +97,9 @@ class Scope:
 
     def _context(self, step: str, variables: Mapping[str, Any]) -> Context:
         instance = instance_of(step)
-        if instance.index is None:
+        if instance.part is not None:
+            wanted = self.version.wanted_by_part(instance)
+        elif instance.index is None:
             wanted = self.version.wanted(step)
         else:
             wanted = self.version.wanted_by_items(instance.step)

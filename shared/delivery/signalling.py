@@ -15,14 +15,17 @@ from shared.delivery.budgets.answering import (
     is_answered_by,
     refusal_of,
 )
+from shared.delivery.agents.deciding import Deciding, calls_tool, wait_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.opening import scope_of_run
+from shared.delivery.scope import Scope
 from shared.delivery.waking import Waking, arrived
 from shared.domain.commands import Signal
 from shared.domain.events import Event
 from shared.domain.flow import Flow
+from shared.domain.instances import instance_of
 from shared.domain.records import RunRecord, StepRecord, run_path, step_path
 from shared.domain.signals import SignalRecord, barred, signal_path, unfit
 from shared.domain.step import WaitStep
@@ -64,7 +67,8 @@ async def look(command: Signal, event: str | None, store: Store, flows: FlowVers
         return Look(reason="no-run", refused=f"there is no run {command.run!r}")
     record = RunRecord.of(run.data)
     version = await flows.pinned(record.flow, record.flow_version)
-    step = version.flow.awaits_signal(command.name)
+    is_call = calls_tool(version.flow, command.name)
+    step = command.name if is_call else version.flow.awaits_signal(command.name)
     if step is None and (asking := await asking_step(command, store)) is not None:
         is_again = is_answered_by(asking, event)
         refused = ("", "") if is_again else refusal_of(command, asking)
@@ -76,10 +80,13 @@ async def look(command: Signal, event: str | None, store: Store, flows: FlowVers
     found, signal = await store.get_many(paths)
     if signal is not None and signal.data["event"] == event:
         return Look(run, found, signal, is_again=True)
-    declared = version.flow.steps[step]
-    assert isinstance(declared, WaitStep)
-    reason, told = _refusal(command, record, declared.wait, found, signal)
-    return Look(run, found, signal, reason, told, declared.wait)
+    declared = version.flow.steps[instance_of(step).step]
+    wait = declared.wait if isinstance(declared, WaitStep) else wait_of(found)
+    if wait is None:
+        told = f"{step} of run {record.run_id} does not wait for anybody"
+        return Look(run, found, signal, "nobody-waits", told)
+    reason, told = _refusal(command, record, wait, found, signal)
+    return Look(run, found, signal, reason, told, wait)
 
 
 def _known(flow: Flow) -> str:
@@ -199,20 +206,29 @@ class _Taking:
         if record.is_open_wait:
             await self._end(seen, [])
             return Handled("signalled")
-        if record.status.is_final and record.awaited.settled_by == self._record.event:
-            await (await self._waking(seen)).repeat(record)
+        if record.awaited.settled_by == self._record.event:
+            await self._repeat(seen, record)
         return Handled("repeated")
+
+    async def _repeat(self, seen: Look, record: StepRecord) -> None:
+        if record.agent is not None:
+            await Deciding(self._deps, await self._scope(seen)).repeat(record)
+        elif record.status.is_final:
+            await Waking(self._deps, await self._scope(seen)).repeat(record)
 
     async def _end(self, seen: Look, kept: list[Create | Update]) -> None:
         record = seen.record
         assert record is not None
         assert seen.step is not None
+        if record.agent is not None:
+            await Deciding(self._deps, await self._scope(seen)).end(seen.step, self._record, kept)
+            return
         came = arrived(self._record, record, kept)
         if came is not None:  # else it was for an earlier opening of the wait
-            await (await self._waking(seen)).end(seen.step, came)
+            await Waking(self._deps, await self._scope(seen)).end(seen.step, came)
 
-    async def _waking(self, seen: Look) -> Waking:
+    async def _scope(self, seen: Look) -> Scope:
         assert seen.run is not None
         run = RunRecord.of(seen.run.data)
         version = await self._deps.flows.pinned(run.flow, run.flow_version)
-        return Waking(self._deps, scope_of_run(run, seen.run, version))
+        return scope_of_run(run, seen.run, version)

@@ -18,9 +18,15 @@ _OPEN = tuple(status.value for status in StepStatus if not status.is_final)
 _AT_ONCE = 20  # runs looked at together
 
 
-def status_of(run: RunRecord, statuses: Iterable[StepStatus]) -> RunStatus:
-    """The run's status, where `statuses` are those of its steps that have a record."""
-    open_ones = {status for status in statuses if not status.is_final}
+def status_of(run: RunRecord, steps: Iterable[StepRecord]) -> RunStatus:
+    """The run's status, where `steps` are what is recorded of its steps.
+
+    An agent does what its turns and calls do, where any of them is open.
+    """
+    known = [step for step in steps if not step.status.is_final]
+    of_agents = {step.item_of for step in known if step.item_of is not None}
+    stood_for = {step.step for step in known if step.agent is not None} & of_agents
+    open_ones = {step.status for step in known if step.step not in stood_for}
     waits = run.status is RunStatus.RUNNING and open_ones == {StepStatus.WAITING}
     return RunStatus.WAITING if waits else run.status
 
@@ -37,5 +43,5 @@ async def _status(run: RunRecord, deps: Deps) -> RunStatus:
     if run.status is not RunStatus.RUNNING:
         return run.status
     query = Query(f"{run_path(run.run_id)}/steps", (("status", "in", list(_OPEN)),))
-    steps = [StepRecord.of(found.data).status for found in await deps.store.find(query)]
+    steps = [StepRecord.of(found.data) for found in await deps.store.find(query)]
     return status_of(run, steps)

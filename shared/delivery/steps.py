@@ -21,6 +21,7 @@ from shared.delivery.claim import (
     claim,
     close_attempt,
     defer,
+    leave,
     put_off,
     release,
     try_again,
@@ -41,6 +42,7 @@ from shared.domain.expressions import fill
 from shared.domain.model import Json
 from shared.domain.records import Failure, RunStatus, StepRecord, Usage, step_path
 from shared.domain.step import Fallback
+from shared.domain.waiting import Awaited
 from shared.errors import (
     ClaimLostError,
     ExpressionError,
@@ -101,7 +103,7 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         raise MessageInvalidError(f"step {envelope.step!r} is one that no stage works on")
     held = await claim(deps, envelope, received.delivery)
     if isinstance(held, PutOff):
-        return Handled("held" if held.record.held else "not-due")
+        return _put_off(held.record)
     step = _Step(deps, scope, envelope, received)
     if isinstance(held, Finished):
         return await step.resume(held.record)
@@ -112,9 +114,23 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         return Handled("cancelled")
 
 
+def _put_off(record: StepRecord) -> Handled:
+    is_waiting = record.status is StepStatus.WAITING
+    return Handled("waiting" if is_waiting else "held" if record.held else "not-due")
+
+
 def may_have_ended(deps: Deps, scope: Scope) -> bool:
     """Whether it is worth a read to find out that the run goes on without this step."""
     return scope.version.flow.can_outrun or scope.run.is_overdue(deps.clock.now())
+
+
+class LeftToPerson(Exception):
+    """The step waits for a person from now on. `outcome` is what is noted of this try."""
+
+    def __init__(self, awaited: Awaited, outcome: str) -> None:
+        super().__init__(awaited.what)
+        self.awaited = awaited
+        self.outcome = outcome
 
 
 class _Step:
@@ -153,6 +169,9 @@ class _Step:
             try:
                 variables = await variables_of(self._deps.store, self._scope, self._envelope)
                 outcome = spent.succeeded(await self._worked(held, variables, work, spent))
+            except LeftToPerson as left:
+                await leave(self._deps, held, left.awaited, left.outcome)
+                return Handled("waiting")
             except SegueError as error:
                 outcome = spent.failed(error)
             finally:
@@ -304,6 +323,7 @@ class _Step:
             "answers": list(outcome.answers),
             "prompt": outcome.prompt,
             "model": outcome.model,
+            **({"agent": outcome.note} if outcome.note is not None else {}),
         }
         return Update(self._path, StepRecord.fields_of(fields), held.revision)
 

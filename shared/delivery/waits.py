@@ -74,9 +74,8 @@ class Waits:
         before, awaited = found.awaited, fresh.awaited
         if before is None or awaited is None:
             return fresh
-        ended = () if before.settled_by is None else (before.settled_by,)
-        past = tuple(dict.fromkeys((*before.past, *ended)))
-        return fresh.model_copy(update={"awaited": awaited.model_copy(update={"past": past})})
+        again = awaited.model_copy(update={"past": before.is_past})
+        return fresh.model_copy(update={"awaited": again})
 
     async def begun(self, record: StepRecord, variables: Variables) -> None:
         """Ends the wait with a signal that was earlier than the wait.

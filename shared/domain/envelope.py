@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from shared.domain.conversation import Said, ToolDeclaration
+from shared.domain.conversation import Said, ToolCall, ToolDeclaration
 from shared.domain.events import REDRIVE, count_in
 from shared.domain.model import Json, Wire
 from shared.errors import MessageInvalidError
@@ -117,7 +117,10 @@ class ModelRequest(Wire):
 
 
 class GenerateTask(Wire):
-    """Ask the model. The request rides along or, where it is large, is stored under `blob`."""
+    """Ask the model. The request rides along or, where it is large, is stored under `blob`.
+
+    Neither: an agent's conversation goes on, which is told from the records of its turns.
+    """
 
     kind: Literal["generate"] = "generate"
     prompt: PromptPin
@@ -126,9 +129,14 @@ class GenerateTask(Wire):
 
 
 class ActTask(Wire):
-    """Carry out the step's action or call."""
+    """Carry out the step's action or call, or the `call` of a tool that an agent asks for.
+
+    is_repeated: the agent asks for the same once too often; it is told so instead.
+    """
 
     kind: Literal["act"] = "act"
+    call: ToolCall | None = None
+    is_repeated: bool = False
 
 
 Task = Annotated[ComposeTask | GenerateTask | ActTask, Field(discriminator="kind")]

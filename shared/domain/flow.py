@@ -32,7 +32,15 @@ from shared.domain.instances import LOOP, instance_of
 from shared.domain.model import Declared, Json
 from shared.domain.schedules import DUE, FLOW_NAME, Schedule
 from shared.domain.starts import START
-from shared.domain.step import KEEPS_LETTERS, STAGE_OF, AnyStep, Step, WaitStep, only_one_of
+from shared.domain.step import (
+    KEEPS_LETTERS,
+    STAGE_OF,
+    AgentStep,
+    AnyStep,
+    Step,
+    WaitStep,
+    only_one_of,
+)
 from shared.domain.waiting import ForEvent
 
 END = "$end"  # the implicit join that all leaves of a flow feed
@@ -200,19 +208,25 @@ class Flow(Declared):
         return not (self.lane is None and self.rate is None and self.debounce is None)
 
     def declared(self, instance: str) -> Step:
-        """What is declared of a step or an item of it."""
-        return self.steps[instance_of(instance).step]
+        """What is declared of a step, an item of it, or a turn or call of an agent."""
+        named = instance_of(instance)
+        step = self.steps[named.step]
+        return step.of_parts if named.part is not None and isinstance(step, AgentStep) else step
 
     def stage(self, instance: str) -> str:
         """The stage that a step or an item of it starts in.
 
         Of a step that no stage works on, the one that has its dead letters.
         """
+        part = instance_of(instance).part
+        if part is not None:
+            return "act" if part.call is not None else "compose" if part.turn == 1 else "generate"
         return STAGE_OF.get(self.declared(instance).kind, KEEPS_LETTERS)
 
     def is_opened(self, instance: str) -> bool:
         """Whether no stage works on the step: whoever advances the run opens it."""
-        return self.declared(instance).kind not in STAGE_OF
+        is_part = instance_of(instance).part is not None
+        return not is_part and self.declared(instance).kind not in STAGE_OF
 
     def awaits_signal(self, name: str) -> str | None:
         """The step that waits for a signal of that name, an approval too."""

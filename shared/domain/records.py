@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from shared.domain.agent_notes import AgentNote, Begun
 from shared.domain.budget_records import MoreAsked
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
@@ -181,11 +182,12 @@ class StepRecord(Record):
     """`runs/{run_id}/steps/{step}`: claim, attempt ledger and result in one document.
 
     An item of a mapped step has a record of its own, named e.g. `draft[17]`; `item_of` names the
-    step, whose record has `mapped`. One that waits has `awaited`, and `matches` where it is an
+    step, whose record has `mapped`. A turn or a call of an agent has one, too; what they and the
+    agent note is in `agent`. One that waits has `awaited`, and `matches` where it is an
     event that it waits for.
     """
 
-    JSON_FIELDS = frozenset({"output", "mapped", "awaited"})
+    JSON_FIELDS = frozenset({"output", "mapped", "awaited", "agent"})
 
     run_id: str
     flow: str
@@ -210,6 +212,7 @@ class StepRecord(Record):
     index: int | None = None
     mapped: Mapped | None = None
     awaited: Awaited | None = None
+    agent: AgentNote | None = None
     matches: str | None = None  # digest of type, key and value of the event that it waits for
     child: ChildRef | None = None
     due: datetime | None = None  # when it is tried again, or has waited long enough
@@ -225,6 +228,11 @@ class StepRecord(Record):
         outcomes = [attempt.outcome for attempt in reversed(self.attempts)]
         ends = [at for at, outcome in enumerate(outcomes) if outcome == "failed"]
         return outcomes[: ends[0] if ends else None].count(RETRIED)
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether others have records of their own that it stands for: items, turns, calls."""
+        return self.mapped is not None or isinstance(self.agent, Begun)
 
     @property
     def leads_on(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.domain import ids
 from shared.domain.model import Json
 from shared.domain.records import Record
-from shared.domain.waiting import ForApproval, Wait
+from shared.domain.waiting import ForApproval, ForOutcome, Wait
 
 
 def signal_path(run_id: str, name: str) -> str:
@@ -54,6 +54,8 @@ def unfit(wait: Wait, data: Json) -> str:
     if not isinstance(wait, ForApproval):
         return ""
     decision = data.get("approved") if isinstance(data, dict) else None
+    if isinstance(wait, ForOutcome) and isinstance(data, dict) and data.get("happened") is True:
+        return ""
     if not isinstance(decision, bool):
         return "an approval's data is {approved: true} or {approved: false}, with a comment"
     comment = data.get("comment") if isinstance(data, dict) else None

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.domain.agents import AgentTool, AnyTool, Limits, reads_of
 from shared.domain.choices import MAPPING, WORD, one_of
 from shared.domain.compensation import Compensation
 from shared.domain.durations import Seconds
@@ -203,6 +204,31 @@ class PromptStep(Step):
     prompt: str = Field(description="Name of a prompt, e.g. support/classify.")
 
 
+class AgentStep(Step):
+    """Lets a model work with tools, turn by turn, until it answers without calling one."""
+
+    kind: ClassVar[str] = "agent"
+    agent: str = Field(description="Name of a prompt, e.g. support/agent.")
+    tools: tuple[AnyTool, ...] = Field(
+        (), description="Names of the tools that it may call, or mappings with them as `tool`."
+    )
+    limits: Limits = Field(Limits(), description="What it may use up in all.")
+
+    @property
+    def texts_read(self) -> frozenset[str]:
+        return super().texts_read | reads_of(self.tools)
+
+    @property
+    def of_parts(self) -> Self:
+        """What of it holds for each turn and call; the rest is said of the step as a whole."""
+        whole = {"timeout": None, "fallback": None, "on_error": "fail", "finish": False}
+        return self.model_copy(update=whole)
+
+    def tool(self, name: str) -> AgentTool | None:
+        """What it says of a tool; None where it does not have it."""
+        return next((one for one in self.tools if one.tool == name), None)
+
+
 class ActionStep(Step):
     """Has an effect outside: Slack, e-mail, HTTP, Firestore, an event, a log line."""
 
@@ -255,7 +281,7 @@ class WaitStep(Step):
         return super().goto or self.wait.after_timeout
 
 
-KINDS = ("prompt", "action", "call", "wait", "flow")
+KINDS = ("prompt", "agent", "action", "call", "wait", "flow")
 STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
 # The other kinds no stage works on: whoever advances the run opens them, and this one has their
 # dead letters.
@@ -275,6 +301,7 @@ def only_one_of(kinds: tuple[str, ...]) -> Callable[[Any], str | None]:
 
 AnyStep = Annotated[
     Annotated[PromptStep, Tag("prompt")]
+    | Annotated[AgentStep, Tag("agent")]
     | Annotated[ActionStep, Tag("action")]
     | Annotated[CallStep, Tag("call")]
     | Annotated[WaitStep, Tag("wait")]
@@ -282,6 +309,6 @@ AnyStep = Annotated[
     Discriminator(
         only_one_of(KINDS),
         custom_error_type="step_kind",
-        custom_error_message="a step has exactly one of: prompt, action, call, wait, flow",
+        custom_error_message="a step has exactly one of: prompt, agent, action, call, wait, flow",
     ),
 ]

@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import Field
 
+from shared.domain.agents import reads_of
 from shared.domain.expressions import names
 from shared.domain.flow import Flow
 from shared.domain.ids import content_hash
-from shared.domain.instances import LOOP
+from shared.domain.instances import FIRST, LOOP, Instance
 from shared.domain.model import Declared, Json, Wire
-from shared.domain.step import PromptStep, Step
+from shared.domain.step import AgentStep, PromptStep, Step
 from shared.domain.tool import ToolVersion
 
 
@@ -57,6 +58,8 @@ class PromptVersion(Wire):
 
 def prompts_of(step: Step) -> tuple[str, ...]:
     """The names of the prompts that a step may ask with."""
+    if isinstance(step, AgentStep):
+        return (step.agent,)
     if not isinstance(step, PromptStep):
         return ()
     other = step.fallback.prompt if step.fallback is not None else None
@@ -69,9 +72,9 @@ def all_prompts_of(step: Step) -> tuple[str, ...]:
     return prompts_of(step) if undoing is None else (*prompts_of(step), undoing)
 
 
-def tools_of(step: Step) -> tuple[str, ...]:  # noqa: ARG001 - no kind of step has any yet
+def tools_of(step: Step) -> tuple[str, ...]:
     """The names of the tools that a step's model may ask for."""
-    return ()
+    return tuple(tool.tool for tool in step.tools) if isinstance(step, AgentStep) else ()
 
 
 class UndoneItems(Wire):
@@ -109,8 +112,10 @@ class FlowVersion(Wire):
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     def prompt(self, instance: str) -> PromptVersion:
-        """The prompt of a prompt step, or of an item of one."""
+        """The prompt of a prompt step, of an item of one, or of an agent."""
         declared = self.flow.declared(instance)
+        if isinstance(declared, AgentStep):
+            return self.prompts[declared.agent]
         assert isinstance(declared, PromptStep)
         return self.prompts[declared.prompt]
 
@@ -129,6 +134,17 @@ class FlowVersion(Wire):
     def wanted_by_items(self, step: str) -> frozenset[str]:
         """Variables that an item of a mapped step refers to itself: nothing follows from it."""
         return self.flow.steps[step].texts_read | self._read_by_prompts(step)
+
+    def wanted_by_part(self, instance: Instance) -> frozenset[str]:
+        """Variables that an agent's turn or call refers to; what follows from it is not its own."""
+        declared = self.flow.steps[instance.step]
+        assert instance.part is not None
+        assert isinstance(declared, AgentStep)
+        return (
+            reads_of(declared.tools)
+            if instance.part != FIRST
+            else self.wanted_by_items(instance.step)
+        )
 
     def _read_by_prompts(self, step: str) -> frozenset[str]:
         """Variables that the step's prompt reads, and the one that may take its place."""

@@ -62,6 +62,13 @@ class ForApproval(_Timed):
         return names(self.message)
 
 
+class ForOutcome(ForApproval):
+    """Somebody says of a call of a tool whether it has happened; no flow declares this.
+
+    Approved, it has not and is made; rejected, it is let be.
+    """
+
+
 class ForSignal(_Timed):
     """A signal of a name is sent to the run."""
 
@@ -167,12 +174,13 @@ Wait = Annotated[
 class Awaited(Wire):
     """What an open wait waits for, as its record keeps it.
 
+    outcome: that somebody says whether the call of a tool has happened.
     name: of the signal, an approval's too. told: what there is to decide. until: when its time
     is up, whether or not somebody still looks for that. settled_by: the key of
     the event that has ended it; `past` are those that ended it before a redrive opened it anew.
     """
 
-    what: Literal["approval", "signal", "event", "duration"]
+    what: Literal["approval", "signal", "event", "duration", "outcome"]
     name: str | None = None
     approvers: tuple[str, ...] = ()
     told: str | None = None
@@ -181,6 +189,12 @@ class Awaited(Wire):
     until: datetime | None = None
     settled_by: str | None = None
     past: tuple[str, ...] = ()
+
+    @property
+    def is_past(self) -> tuple[str, ...]:
+        """All that has ended it so far."""
+        ended = () if self.settled_by is None else (self.settled_by,)
+        return tuple(dict.fromkeys((*self.past, *ended)))
 
 
 def match_of(event_type: str, key: str, value: Json) -> str:

@@ -13,8 +13,9 @@ from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.flow import Flow, ScheduleTrigger
 from shared.domain.instances import LOOP
 from shared.domain.priorities import PRIORITIES
-from shared.domain.step import ActionStep, CallStep, FlowStep, PromptStep, Step, WaitStep
-from shared.domain.version import PromptVersion
+from shared.domain.step import ActionStep, AgentStep, CallStep, FlowStep, PromptStep, Step, WaitStep
+from shared.domain.tool import ToolVersion
+from shared.domain.version import PromptVersion, prompts_of
 from shared.errors import ExpressionError
 from shared.prompting.check_children import child_complaints
 from shared.prompting.check_compensate import Below, as_step, name_problems, undone
@@ -42,11 +43,13 @@ class FlowCheck:
         flow: Flow,
         prompts: Mapping[str, PromptVersion],
         calls: frozenset[str] | None = None,
+        tools: Mapping[str, ToolVersion] | None = None,
     ) -> None:
         self._source = source
         self._flow = flow
         self._prompts = prompts
         self._calls = calls
+        self._tools = tools or {}
 
     def problems(self) -> list[Problem]:
         """All that is wrong; what depends on a sound graph is looked at only in one."""
@@ -113,6 +116,8 @@ class FlowCheck:
         match step:
             case PromptStep():
                 yield from self._prompt(name, step, inside)
+            case AgentStep():
+                yield from self._agent(name, step, inside)
             case ActionStep():
                 yield from self._action(name, step)
             case CallStep():
@@ -128,7 +133,7 @@ class FlowCheck:
             return
         source, flow = Below(**vars(self._source)), undone(self._flow, name)
         inside = frozenset(flow.steps) | (LOOP if step.foreach is not None else frozenset())
-        check = FlowCheck(source, flow, self._prompts, self._calls)
+        check = FlowCheck(source, flow, self._prompts, self._calls, self._tools)
         yield from check.parts(name, as_step(step), inside)
 
     def _fallback(self, name: str, step: Step, before: frozenset[str]) -> Iterator[Problem]:
@@ -146,6 +151,14 @@ class FlowCheck:
 
     def _prompt(self, name: str, step: PromptStep, before: frozenset[str]) -> Iterator[Problem]:
         yield from self._one_prompt(("steps", name, "prompt"), (name, step), step.prompt, before)
+
+    def _agent(self, name: str, step: AgentStep, before: frozenset[str]) -> Iterator[Problem]:
+        """Loaded only where a flow has an agent: few have."""
+        from shared.prompting.check_agent import agent_problems  # noqa: PLC0415
+
+        at = ("steps", name, "agent")
+        yield from self._one_prompt(at, (name, step), step.agent, before)
+        yield from agent_problems(self._source, name, step, before, self._tools)
 
     def _one_prompt(
         self, at: Location, asking: tuple[str, Step], called: str, before: frozenset[str]
@@ -285,11 +298,12 @@ class FlowCheck:
         step: Step | None = self._flow.steps.get(name)
         if isinstance(step, WaitStep):
             return outputs_of(step)
-        if not isinstance(step, PromptStep) or step.prompt not in self._prompts:
+        asked = prompts_of(step) if step is not None else ()
+        if not asked or asked[0] not in self._prompts:
             return None
-        if step.fallback is not None and step.fallback.model is None:
+        if step is not None and step.fallback is not None and step.fallback.model is None:
             return None  # what takes its place may be of another shape
-        schema = self._prompts[step.prompt].head.output
+        schema = self._prompts[asked[0]].head.output
         if schema is None:
             return frozenset({"text"})
         properties = schema.get("properties")

@@ -96,7 +96,7 @@ def _flow_in(
     except ValidationError as error:
         raise SourceProblems(source.problems(error)) from error
     prompts = with_references(prompts, flow)
-    problems = FlowCheck(source, flow, prompts, calls).problems()
+    problems = FlowCheck(source, flow, prompts, calls, tools).problems()
     if problems:
         raise SourceProblems(problems)
     used = {name for step in flow.steps.values() for name in all_prompts_of(step)}

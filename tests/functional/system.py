@@ -21,9 +21,10 @@ from shared.delivery.report import Report, report_of
 from shared.delivery.stage import receive
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import DeadLetterRecord, Record, RunRecord
+from shared.domain.tool import ToolVersion
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.ports import Model, Query, Store
-from shared.prompting.library import Library, read_flow, read_library
+from shared.prompting.library import NO_TOOLS, Library, read_flow, read_library
 from shared.prompting.prompt_file import read_prompt
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
@@ -51,14 +52,20 @@ def prompt(name: str, body: str, **head: Any) -> PromptVersion:
 SAY = prompt("say", "{{ text }}")
 
 
-def flow(steps: str, *prompts: PromptVersion, name: str = "thing", more: str = "") -> FlowVersion:
+def flow(
+    steps: str,
+    *prompts: PromptVersion,
+    name: str = "thing",
+    more: str = "",
+    tools: Mapping[str, ToolVersion] = NO_TOOLS,
+) -> FlowVersion:
     """A flow on EVENT, from the YAML of its steps and of whatever else it declares."""
     declared = dedent(more).strip()
     on = "" if "on:" in declared else f"on: {{event: {EVENT}}}"
     indented = "\n".join(f"  {line}" for line in dedent(steps).strip().splitlines())
     text = f"flow: {name}\n{on}\n{declared}\nsteps:\n{indented}\n"
     known = {one.name: one for one in (SAY, *prompts)}
-    return read_flow(text, f"{name}.yaml", known)
+    return read_flow(text, f"{name}.yaml", known, tools=tools)
 
 
 def library(*flows: FlowVersion) -> Library:

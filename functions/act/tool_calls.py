@@ -1,0 +1,133 @@
+"""Makes the call of a tool that an agent asks for; what goes wrong with it is told to the model.
+
+Decides what may be done with a call of which nobody knows whether it has happened: it is made
+again, asked about, or left to a person, as the tool's effect has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from shared.delivery.deps import Deps
+from shared.delivery.steps import LeftToPerson, StepTask
+from shared.domain import ids
+from shared.domain.agent_notes import CallMade, told
+from shared.domain.agents import AgentTool
+from shared.domain.conversation import ToolCall
+from shared.domain.envelope import ActTask
+from shared.domain.model import Json
+from shared.domain.records import StepRecord
+from shared.domain.step import AgentStep
+from shared.domain.waiting import Awaited
+from shared.errors import (
+    MessageInvalidError,
+    ToolError,
+    ToolRejectedError,
+    ToolRepeatedError,
+    ToolTimeoutError,
+    ToolUnknownError,
+    Transient,
+)
+from shared.tools import Happened, StoredRecords, ToolContext, invoke, probe
+
+UNKNOWN = "unknown"  # how a try is noted that may have had its effect, or not
+
+
+async def call_tool(task: StepTask, step: AgentStep, deps: Deps) -> Json:
+    """The call's result, or `{error: {code, message}}`: either is for the model.
+
+    Raises Transient where the tool asks for another try, LeftToPerson where only a person can say
+    whether the call has happened.
+    """
+    todo = task.envelope.task
+    if not isinstance(todo, ActTask) or todo.call is None:
+        raise MessageInvalidError(f"step {task.envelope.step!r} is an agent, and this is no call")
+    record = task.record
+    assert record is not None
+    before = record.agent
+    note = before if isinstance(before, CallMade) else CallMade(call=todo.call)
+    task.spent.note = note
+    try:
+        if note.rejected is not None:
+            raise ToolRejectedError(note.rejected)
+        if note.happened:
+            return note.result
+        if todo.is_repeated:
+            raise ToolRepeatedError(
+                f"{told(todo.call)} was asked for {step.limits.repeats} times before, and gives"
+                " nothing new; do not ask for it again"
+            )
+        tool = step.tool(todo.call.name)
+        if tool is None or tool.tool not in task.scope.version.tools:
+            there = ", ".join(one.tool for one in step.tools) or "none"
+            raise ToolUnknownError(f"there is no tool {todo.call.name!r}; there are: {there}")
+        return await _Call(task, record, tool, note, deps).make()
+    except ToolError as error:
+        return {"error": {"code": error.code, "message": error.detail}}
+
+
+class _Call:
+    """One call of a tool that there is."""
+
+    def __init__(
+        self, task: StepTask, record: StepRecord, tool: AgentTool, note: CallMade, deps: Deps
+    ) -> None:
+        self._record = record
+        self._call = note.call
+        self._tool = tool
+        self._effect = task.scope.version.tools[tool.tool].effect
+        self._was_begun = len(record.attempts) - 1 > note.cleared
+        self._context = _context(task, note.call, deps)
+
+    async def make(self) -> Json:
+        """Raises ToolError, Transient, LeftToPerson."""
+        if self._was_begun and self._effect == "unsafe":
+            raise self._unknown()
+        try:
+            async with asyncio.timeout(self._tool.timeout):
+                return await self._made()
+        except TimeoutError as error:
+            if self._effect == "unsafe":
+                raise self._unknown() from error
+            raise ToolTimeoutError(
+                f"{self._tool.tool} took longer than {self._tool.timeout:g} s; whether it has done"
+                " something is not known"
+            ) from error
+        except Transient as error:
+            if self._effect == "unsafe":  # it may have happened, and nobody has heard of it
+                raise self._unknown() from error
+            raise
+
+    async def _made(self) -> Json:
+        name, args = self._call.name, self._call.args
+        if self._was_begun and self._effect == "probe":
+            found = await probe(name, args, self._context)
+            if isinstance(found, Happened):
+                return cast("Json", found.result)  # it has been checked to be that
+        return await invoke(name, args, self._context)
+
+    def _unknown(self) -> LeftToPerson:
+        record = self._record
+        past = record.awaited.is_past if record.awaited is not None else ()
+        awaited = Awaited(
+            what="outcome",
+            name=record.step,
+            approvers=self._tool.approvers,
+            told=told(self._call),
+            past=past,
+        )
+        return LeftToPerson(awaited, UNKNOWN)
+
+
+def _context(task: StepTask, call: ToolCall, deps: Deps) -> ToolContext:
+    run, step = task.envelope.run, task.envelope.step
+    return ToolContext(
+        run_id=run.id,
+        step=step,
+        call=call.id or step,
+        key=ids.effect_key(run.id, step),
+        correlation_id=run.correlation_id,
+        now=deps.clock.now(),
+        records=StoredRecords(deps.store, deps.expire_at),
+    )

@@ -1,0 +1,50 @@
+"""The messages that hand an agent's turns and calls to their stages.
+
+The same agent and turn give the same message, whoever sends it, and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.delivery.scope import Scope
+from shared.domain.agent_notes import TurnTaken, is_repeated
+from shared.domain.envelope import (
+    ActTask,
+    ComposeTask,
+    GenerateTask,
+    Message,
+    PromptPin,
+    Task,
+)
+from shared.domain.instances import Instance, Part
+from shared.domain.step import AgentStep
+
+Variables = Mapping[str, Any]
+
+
+def turn_message(
+    scope: Scope, step: str, turn: int, known: Variables, resumes: int = 0
+) -> tuple[str, Message]:
+    """(topic, message) of a turn: the first one is rendered, the others go straight to a model."""
+    instance = Instance(step, part=Part(turn))
+    task: Task = ComposeTask()
+    if turn > 1:
+        prompt = scope.version.prompt(step)
+        task = GenerateTask(prompt=PromptPin(name=prompt.name, version=prompt.version))
+    return scope.hand_over(str(instance), known, resumes=resumes, task=task)
+
+
+def call_message(
+    scope: Scope, of: Instance, taken: TurnTaken, known: Variables, resumes: int = 0
+) -> tuple[str, Message]:
+    """(topic, message) of a call that the turn asks for."""
+    assert of.part is not None
+    assert of.part.call is not None
+    declared = scope.version.flow.steps[of.step]
+    assert isinstance(declared, AgentStep)
+    call = taken.calls[of.part.call]
+    again = is_repeated(declared.limits, taken, of.part.call)
+    task = ActTask(call=call, is_repeated=again)
+    return scope.hand_over(str(of), known, resumes=resumes, task=task)

@@ -1,0 +1,129 @@
+"""Agents: a model's turns and its calls of tools, journaled, parallel, in any order, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.delivery.crashpoints import POINTS, Point
+from tests.functional.agents import KEPT, MADE, agent, asks, made, model, parts, tools
+from tests.functional.system import EVENT, System
+
+
+@pytest.fixture(autouse=True)
+def _tools() -> Iterator[None]:
+    with tools():
+        yield
+
+
+TWO = asks(("look", {"n": 1}), ("book", {"n": 2}))
+THEN = asks(("look", {"n": 3}))
+
+
+async def test_an_agent_takes_turns_until_it_answers_without_a_call():
+    system = System([agent()], model=model(TWO, THEN, "All done."))
+    await system.start({"n": 7})
+    report = await system.report()
+    assert (report["status"], report["outputs"]) == ("succeeded", {"said": "All done."})
+    assert sorted(name for name, _ in MADE) == ["book", "look", "look"]
+    assert sorted(parts(system)) == [
+        "help[turn-1.call-0]",
+        "help[turn-1.call-1]",
+        "help[turn-1]",
+        "help[turn-2.call-0]",
+        "help[turn-2]",
+        "help[turn-3]",
+    ]
+    assert system.letters() == []
+
+
+async def test_the_model_is_told_all_that_was_said():
+    asked = model(TWO, THEN, "All done.")
+    system = System([agent()], model=asked)
+    await system.start({"n": 7})
+    first, second, third = asked.calls
+    assert [tool.name for tool in first.tools] == ["look", "book", "send", "pay"]
+    assert (first.messages, first.said) == ((("user", "Help with 7."),), ())
+    answer = second.said[1]
+    assert (second.messages, second.said[0], answer.role) == (first.messages, TWO.said, "user")
+    assert answer.parts == (
+        {"functionResponse": {"name": "look", "response": {"twice": 2}}},
+        {"functionResponse": {"name": "book", "response": {"result": "booked 2"}}},
+    )
+    assert third.said[:2] == second.said
+    assert third.said[2] == THEN.said
+    assert third.said[0].parts[0]["thoughtSignature"] == "c2ln"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_calls_of_a_turn_run_in_parallel_in_any_order(seed: int):
+    many = asks(*(("look", {"n": n}) for n in range(5)))
+    asked = model(many, "Done.")
+    system = System([agent()], model=asked, seed=seed)
+    await system.publish(EVENT, {"n": 1})
+    while "help[turn-1.call-0]" not in str(system.pipeline.collect()):
+        await system.pipeline.step()
+    assert len(system.pipeline.collect()) == 5
+    await system.run()
+    assert (made(), len(asked.calls)) == ({"look": 5}, 2)
+    told = [part["functionResponse"]["response"] for part in asked.calls[1].said[1].parts]
+    assert told == [{"twice": n * 2} for n in range(5)]
+
+
+PARTS = ("help[turn-1]", "help[turn-1.call-0]", "help[turn-1.call-1]", "help[turn-2]")
+
+
+async def to_the_message_of(system: System, part: str, stage: str) -> None:
+    """Delivers until the message of a part is the next one."""
+    while True:
+        waiting = system.pipeline.collect()
+        here = [one for one in waiting if one.message.attributes.get("segue-step") == part]
+        if any(one.stage == stage for one in here):
+            return
+        rest = [one for one in waiting if one not in here or one.stage != stage]
+        assert rest, f"there is no message of {part}"
+        await system.pipeline.deliver(system.pipeline.take(rest[0]))
+
+
+@pytest.mark.parametrize("counts_attempts", [True, False])
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_crash_at_any_point_repeats_nothing(
+    part: str, point: Point, *, counts_attempts: bool
+):
+    asked = model(TWO, "All done.")
+    system = System([agent()], model=asked, counts_attempts=counts_attempts)
+    await system.publish(EVENT, {"n": 7})
+    await to_the_message_of(system, part, "act" if "call" in part else "generate")
+    await system.killed_at(point, part)
+    await system.run()
+    report = await system.report()
+    assert (report["status"], report["outputs"]) == ("succeeded", {"said": "All done."})
+    assert len(asked.calls) <= 3
+    assert len(KEPT) == 1
+    assert system.letters() == []
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_crash_while_the_prompt_is_rendered_changes_nothing(point: Point):
+    system = System([agent()], model=model("Hello."))
+    await system.publish(EVENT, {"n": 7})
+    await to_the_message_of(system, "help[turn-1]", "compose")
+    await system.killed_at(point, "help[turn-1]")
+    await system.run()
+    assert (await system.report())["outputs"] == {"said": "Hello."}
+
+
+async def test_a_duplicate_of_any_message_changes_nothing():
+    asked = model(TWO, THEN, "All done.")
+    system = System([agent()], model=asked)
+    await system.start({"n": 7}, ce_id="e1")
+    before = dict(system.world.documents.documents)
+    for topic, _, message in list(system.world.messages.published):
+        await system.send(topic, message.data, message.attributes)
+        await system.run()
+    assert len(asked.calls) == 3
+    assert made() == {"look": 2, "book": 1}
+    steps = {path: one for path, one in before.items() if "/steps/" in path}
+    assert {path: system.world.documents.documents[path] for path in steps} == steps
