@@ -78,12 +78,6 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
-from shared.agent_errors import (
-    AgentCallsError,
-    AgentLimitError,
-    AgentRepeatsError,
-    AgentTurnsError,
-)
 from shared.data_errors import (
     EventInvalidError,
     EventTooLargeError,
@@ -119,6 +113,10 @@ from shared.model_errors import (
 )
 from shared.money_errors import BudgetExceededError, PriceUnknownError
 from shared.step_errors import (
+    AgentCallsError,
+    AgentLimitError,
+    AgentRepeatsError,
+    AgentTurnsError,
     ApprovalRejectedError,
     ChildCancelledError,
     ChildFailedError,

@@ -1,4 +1,4 @@
-"""What steps fail of that no stage works on: those that wait, and those that open a child.
+"""What steps fail of that no stage works on: those that wait, open a child, or are agents.
 
 Everybody imports them from `shared.errors`, where the tree of all errors is drawn.
 """
@@ -51,4 +51,32 @@ class ChildNestedError(Permanent):
     """Too many runs wait for each other.
 
     Correct the flows, which open each other without end, then redrive with --repin.
+    """
+
+
+class AgentLimitError(Permanent):
+    """The agent has reached one of its limits.
+
+    Raise it in the step's `limits`, then redrive with --repin.
+    """
+
+
+class AgentTurnsError(AgentLimitError):
+    """The agent has had as many turns as it may have.
+
+    Raise `limits.turns` or change its prompt, then redrive with --repin.
+    """
+
+
+class AgentCallsError(AgentLimitError):
+    """The agent asks for more calls of tools than it may make.
+
+    Raise `limits.calls` or change its prompt, then redrive with --repin.
+    """
+
+
+class AgentRepeatsError(AgentLimitError):
+    """The agent goes on asking for the same call, though it was told that this leads nowhere.
+
+    Change its prompt or the tool's description, then redrive with --repin.
     """

@@ -62,7 +62,10 @@ class ToolRepeatedError(ToolError):
 
 
 class ToolRejectedError(ToolError):
-    """A person did not want the call to be made."""
+    """A person did not want the call to be made.
+
+    `segue show RUN` tells who; redrive the run where that was a mistake and it has failed of it.
+    """
 
 
 class ToolDeclarationError(UsageError):

@@ -7,9 +7,8 @@ twice, a step is claimed once; a wait ends once, as its record is fenced.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Protocol
 
-from shared.delivery.agents.ends import AgentEnds
-from shared.delivery.agents.loop import AgentLoop
 from shared.delivery.deps import Deps
 from shared.delivery.holding import held_back
 from shared.delivery.homecoming import Homecoming
@@ -83,8 +82,17 @@ async def _end_wait(found: Document, run: Document | None, deps: Deps) -> bool:
     return True
 
 
-def _waker(record: StepRecord, deps: Deps, scope: Scope) -> Waking | Homecoming | AgentEnds:
+class _Timed(Protocol):
+    """What ends steps whose time is up."""
+
+    async def time_is_up(self, found: Document) -> None: ...
+
+
+def _waker(record: StepRecord, deps: Deps, scope: Scope) -> _Timed:
     if isinstance(record.agent, Begun):
+        # Loaded where a flow has agents.
+        from shared.delivery.agents.ends import AgentEnds  # noqa: PLC0415
+
         return AgentEnds(deps, scope, Settler(deps, scope))
     return Waking(deps, scope) if record.child is None else Homecoming(deps, scope)
 
@@ -95,6 +103,8 @@ async def _message(record: StepRecord, found: Document, deps: Deps) -> tuple[str
     instance, resumes = instance_of(record.step), len(record.attempts)
     variables = await variables_at(deps.store, scope, instance.step, {})
     if instance.part is not None:
+        from shared.delivery.agents.loop import AgentLoop  # noqa: PLC0415 - see above
+
         loop = AgentLoop(deps, scope, Settler(deps, scope))
         return await loop.message(instance, variables, resumes)
     if instance.index is None:

@@ -13,9 +13,9 @@ from shared.delivery.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.delivery.standing import status_of
 from shared.delivery.undoing import undone_by
+from shared.domain.agent_notes import Begun, CallMade
 from shared.domain.budget import MICRO
 from shared.domain.budget_records import MoreAsked
-from shared.domain.agent_notes import Begun, CallMade
 from shared.domain.chain import StepStatus
 from shared.domain.control import Turn
 from shared.domain.instances import Instance, by_part, instance_of

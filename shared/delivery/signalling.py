@@ -7,7 +7,9 @@ look: who opens a wait records it before looking for a signal, so one of the two
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from shared.delivery.agents.waiting import calls_tool, wait_of
 from shared.delivery.budgets.answering import (
     answer,
     asking_step,
@@ -15,7 +17,6 @@ from shared.delivery.budgets.answering import (
     is_answered_by,
     refusal_of,
 )
-from shared.delivery.agents.deciding import Deciding, calls_tool, wait_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
@@ -34,6 +35,9 @@ from shared.errors import ClaimBusyError, ClaimLostError, Conflict
 from shared.ports import Create, Document, Store, Update
 from shared.prompting.render import schema_problem
 from shared.prompting.versions import FlowVersions
+
+if TYPE_CHECKING:
+    from shared.delivery.agents.deciding import Deciding
 
 _TRIES = 4  # at records that others are writing
 
@@ -212,7 +216,7 @@ class _Taking:
 
     async def _repeat(self, seen: Look, record: StepRecord) -> None:
         if record.agent is not None:
-            await Deciding(self._deps, await self._scope(seen)).repeat(record)
+            await (await self._deciding(seen)).repeat(record)
         elif record.status.is_final:
             await Waking(self._deps, await self._scope(seen)).repeat(record)
 
@@ -221,11 +225,17 @@ class _Taking:
         assert record is not None
         assert seen.step is not None
         if record.agent is not None:
-            await Deciding(self._deps, await self._scope(seen)).end(seen.step, self._record, kept)
+            await (await self._deciding(seen)).end(seen.step, self._record, kept)
             return
         came = arrived(self._record, record, kept)
         if came is not None:  # else it was for an earlier opening of the wait
             await Waking(self._deps, await self._scope(seen)).end(seen.step, came)
+
+    async def _deciding(self, seen: Look) -> Deciding:
+        # Loaded where a flow has agents.
+        from shared.delivery.agents.deciding import Deciding  # noqa: PLC0415
+
+        return Deciding(self._deps, await self._scope(seen))
 
     async def _scope(self, seen: Look) -> Scope:
         assert seen.run is not None

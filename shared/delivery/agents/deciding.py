@@ -17,31 +17,14 @@ from shared.delivery.scope import Scope, variables_at
 from shared.delivery.settling import Settler
 from shared.domain.agent_notes import CallMade
 from shared.domain.chain import StepStatus
-from shared.domain.flow import Flow
 from shared.domain.instances import instance_of
 from shared.domain.records import StepRecord, step_path
 from shared.domain.signals import SignalRecord
-from shared.domain.step import AgentStep
-from shared.domain.waiting import Awaited, ForApproval, ForOutcome
+from shared.domain.waiting import Awaited
 from shared.errors import Conflict
 from shared.ports import Document, Update, Write
 
 _UNSAID = "nobody knows whether it has happened, and it is not made again"
-
-
-def calls_tool(flow: Flow, name: str) -> bool:
-    """Whether such a name is that of a call of a tool, which may wait for a person."""
-    instance = instance_of(name)
-    return instance.is_call and isinstance(flow.steps.get(instance.step), AgentStep)
-
-
-def wait_of(found: Document | None) -> ForApproval | None:
-    """What a call waits for, as if it were declared; None where it never waited."""
-    awaited = None if found is None else StepRecord.of(found.data).awaited
-    if awaited is None:
-        return None
-    kind = ForOutcome if awaited.what == "outcome" else ForApproval
-    return kind.model_validate({"for": "approval", "approvers": awaited.approvers})
 
 
 class Deciding:

@@ -179,7 +179,7 @@ def test_a_flow_has_exactly_one_trigger(on: Any) -> None:
     ],
 )
 def test_a_step_has_exactly_one_kind(steps: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="exactly one of: prompt, action, call"):
+    with pytest.raises(ValidationError, match="exactly one of: prompt, agent, action, call"):
         flow_of(steps)
 
 

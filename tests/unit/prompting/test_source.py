@@ -116,7 +116,7 @@ def test_a_problem_reads_as_editors_link_it() -> None:
         (
             ("action: log.write", "prompt: p\n    call: c"),
             6,
-            "exactly one of: prompt, action, call",
+            "exactly one of: prompt, agent, action, call",
         ),
         (("  a:", "  none:"), 5, "steps: step name 'none' cannot be used"),
         (("flow: f", "timeout: soon\nflow: f"), 2, "timeout: a duration is a number and a unit"),
