@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.delivery.asking import request_for
-from shared.delivery.budgets.purse import Purse, purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.models.answers import Answers
+from shared.delivery.models.caller import Caller
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask, run_step
 from shared.domain.conversation import Said, ToolCall
@@ -20,7 +21,7 @@ from shared.domain.events import strict_json
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
-from shared.ports import Clock, Model, ModelReply
+from shared.ports import Model, ModelReply
 from shared.prompting.render import pin_of, schema_problem
 
 _REPAIR = (
@@ -45,13 +46,18 @@ async def ask(task: StepTask, deps: Deps) -> Json:
     part = instance_of(task.envelope.step).part
     if part is not None:
         return await _take_turn(task, todo, part.turn, deps)
-    talk = await _talk(task, deps.model, await _request(task, todo, deps), deps)
-    return await talk.hold()
+    request = await _request(task, todo, deps)
+    answers = Answers(task, request, deps)
+    known = await answers.known()
+    if known is not None:
+        return known.output
+    output = await _talk(task, deps.model, request, deps).hold()
+    answers.keep(output)
+    return output
 
 
-async def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> _Talk:
-    purse = await purse_of(task, deps)
-    return _Talk(model, deps.clock, task.spent, request, _seconds(task), purse)
+def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> _Talk:
+    return _Talk(Caller(task, deps, model, _seconds(task)), task.spent, request)
 
 
 async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) -> Json:
@@ -62,7 +68,7 @@ async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) 
     assert deps.model is not None
     conversation = await conversation_of(task.envelope, turn, deps)
     request = conversation.request or await _request(task, todo, deps)
-    talk = await _talk(task, deps.model, request, deps)
+    talk = _talk(task, deps.model, request, deps)
     output = await talk.hold()
     task.spent.note = conversation.taken(todo, talk.said, talk.calls)
     return output
@@ -78,8 +84,9 @@ async def _request(task: StepTask, todo: GenerateTask, deps: Deps) -> ModelReque
     request = todo.request
     if request is None:
         request = ModelRequest.model_validate_json(await deps.blobs.get(todo.blob or ""))
-    changed = {"model": other.model} if other is not None and other.model is not None else {}
-    return request.model_copy(update=changed)
+    if other is None or other.model is None:
+        return request
+    return request.model_copy(update={"model": other.model, "others": ()})
 
 
 def _seconds(task: StepTask) -> float:
@@ -96,12 +103,9 @@ class _Talk:
     `said` is what was said in it, beside the request.
     """
 
-    model: Model
-    clock: Clock
+    caller: Caller
     spent: Spent
     request: ModelRequest
-    seconds: float
-    purse: Purse | None = None
     said: list[Said] = field(default_factory=list)
     calls: tuple[ToolCall, ...] = ()
 
@@ -116,27 +120,22 @@ class _Talk:
 
     async def _turn(self, request: ModelRequest) -> tuple[Json, str | None]:
         """(output, None) or (None, what is wrong with the answer)."""
-        if self.purse is not None:
-            request = await self.purse.reserve(request)
         try:
-            with self.spent.asking(self.model, request.model, self.clock.now) as asked:
-                asked.reply = reply = await self.model.generate(request, seconds=self.seconds)
+            reply = await self.caller.ask(request)
         except SegueError as error:
             if error.reply is not None:
-                self._note(error.reply, request)
+                self._keep(error.reply)
             raise
-        text = self._note(reply, request)
+        text = self._keep(reply)
         self.said.append(reply.said or Said(role="model", parts=({"text": text},)))
         self.calls = reply.calls
         if request.output_schema is None or reply.calls:
             return {"text": text}, None
         return _checked(text, request.output_schema)
 
-    def _note(self, reply: ModelReply, request: ModelRequest) -> str:
-        """Bills the answer and keeps it; returns its text, without half characters."""
+    def _keep(self, reply: ModelReply) -> str:
+        """The answer's text, without half characters; it is kept where no answer fits."""
         text = reply.text.encode(errors="replace").decode()
-        self.spent.model = reply.model
-        self.spent.bill(reply.tokens, self.model.cost(request.model, reply.tokens))
         self.spent.answers.append(text[:_KEPT_CHARACTERS])
         return text
 

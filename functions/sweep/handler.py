@@ -24,7 +24,17 @@ from shared.ports import Delete, Document, Query
 TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
 _AT_ONCE = 400  # documents of one run, read and deleted together
-EXPIRING = ("runs", "events", "control", "collected", "dead_letters", "blobs", "budgets")
+EXPIRING = (
+    "runs",
+    "events",
+    "control",
+    "collected",
+    "dead_letters",
+    "blobs",
+    "budgets",
+    "breakers",
+    "cache",
+)
 _INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress", "holds")}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from shared.delivery.scope import Scope
 from shared.domain.envelope import Envelope, ModelRequest
 from shared.domain.expressions import fill
-from shared.domain.step import AgentStep
+from shared.domain.step import AgentStep, PromptStep
 from shared.domain.version import PromptVersion
 from shared.prompting.render import render
 
@@ -26,7 +26,11 @@ def request_for(
     }
     declared = scope.version.flow.declared(envelope.step)
     request = render(prompt, variables, fill(declared.arguments, variables), labels)
-    if not isinstance(declared, AgentStep):
-        return request
-    tools = tuple(scope.version.tools[one.tool].declaration() for one in declared.tools)
-    return request.model_copy(update={"tools": tools})
+    match declared:
+        case AgentStep():
+            tools = tuple(scope.version.tools[one.tool].declaration() for one in declared.tools)
+            return request.model_copy(update={"tools": tools})
+        case PromptStep(models=(first, *others), prompt=prompt.name):
+            return request.model_copy(update={"model": first, "others": tuple(others)})
+        case _:
+            return request

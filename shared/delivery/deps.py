@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.delivery.blobs import Blobs
+from shared.delivery.models.kept import Kept
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
 from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
@@ -38,6 +39,7 @@ class Deps:
     gate: Gate = field(default_factory=Gate)
     callers: Callers = field(default_factory=Callers)
     payload_bucket: str | None = None
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def blobs(self) -> Blobs:

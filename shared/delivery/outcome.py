@@ -36,6 +36,7 @@ class Outcome:
     beside: Beside | None = None
     also: tuple[Write, ...] = ()
     note: AgentNote | None = None
+    cached: bool = False
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Spent:
     answers: list[str] = field(default_factory=list)
     calls: list[ModelCall] = field(default_factory=list)
     beside: Beside | None = None
+    cached: bool = False  # the output is one that was kept
     settling: Callable[[], Sequence[Write]] = tuple
     note: AgentNote | None = None
 
@@ -98,6 +100,7 @@ class Spent:
             prompt=self.prompt,
             model=self.model,
             beside=self.beside,
+            cached=self.cached,
             also=tuple(self.settling()),
             note=self.note,
         )

@@ -126,6 +126,7 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         **({"handled": True} if record.handled else {}),
         **({"held": True} if record.held and not record.status.is_final else {}),
         **({"fallback": True} if record.fallback else {}),
+        **({"cached": True} if record.cached else {}),
         **({"due": _told(record.due)} if record.due else {}),
         **(
             {"waits_for": _awaited(record.awaited)}

@@ -179,6 +179,8 @@ class _Step:
                 self._received.usage = self._tried
             reach("worked")
             outcome = _fitting(outcome)
+            if outcome.cached:
+                self._received.describe({}, cached=True)
             if outcome.error is None:
                 return await self._succeed(held, outcome, variables)
             following = await self._next(held, outcome, outcome.error)
@@ -324,6 +326,7 @@ class _Step:
             "prompt": outcome.prompt,
             "model": outcome.model,
             **({"agent": outcome.note} if outcome.note is not None else {}),
+            **({"cached": True} if outcome.cached else {}),
         }
         return Update(self._path, StepRecord.fields_of(fields), held.revision)
 

@@ -103,7 +103,8 @@ class PromptPin(Wire):
 class ModelRequest(Wire):
     """What the model is asked. `messages` are (role, text) with role user or model.
 
-    `said` is what an agent's conversation has come to since.
+    `said` is what an agent's conversation has come to since. `others` are asked where `model` is
+    not well. `keep_for`: so many seconds its answer may be given to equal requests.
     """
 
     model: str
@@ -114,6 +115,8 @@ class ModelRequest(Wire):
     labels: dict[str, str] = Field(default_factory=dict)
     tools: tuple[ToolDeclaration, ...] = ()
     said: tuple[Said, ...] = ()
+    others: tuple[str, ...] = ()
+    keep_for: float | None = None
 
 
 class GenerateTask(Wire):

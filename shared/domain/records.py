@@ -208,6 +208,7 @@ class StepRecord(Record):
     answers: list[str] = Field(default_factory=list)  # kept only when no answer fitted the schema
     prompt: PromptPin | None = None
     model: str | None = None
+    cached: bool = False  # its output is an answer that was kept
     item_of: str | None = None
     index: int | None = None
     mapped: Mapped | None = None

@@ -202,6 +202,10 @@ class PromptStep(Step):
 
     kind: ClassVar[str] = "prompt"
     prompt: str = Field(description="Name of a prompt, e.g. support/classify.")
+    models: tuple[str, ...] = Field(
+        (),
+        description="Models in order, in place of the prompt's: one that is not well is skipped.",
+    )
 
 
 class AgentStep(Step):

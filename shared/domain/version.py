@@ -5,12 +5,14 @@ A flow's version covers them, so one pin on a run fixes everything the run will 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.domain.agents import reads_of
+from shared.domain.caching import Cache
 from shared.domain.expressions import names
 from shared.domain.flow import Flow
 from shared.domain.ids import content_hash
@@ -19,12 +21,17 @@ from shared.domain.model import Declared, Json, Wire
 from shared.domain.step import AgentStep, PromptStep, Step
 from shared.domain.tool import ToolVersion
 
+_LATER = frozenset({"models", "cache"})  # keys that older versions of prompts do not have
+
 
 class FrontMatter(Declared):
     """The head of a prompt file."""
 
     description: str = Field(description="What the prompt is for, in one sentence.")
     model: str = Field(description="Model name, e.g. gemini-2.5-flash.")
+    models: tuple[str, ...] = Field(
+        (), description="Models in order: one that is not well is skipped. The first is `model`."
+    )
     parameters: dict[str, Json] = Field(
         default_factory=dict,
         description="Generation parameters in snake_case, e.g. temperature, max_output_tokens.",
@@ -36,6 +43,21 @@ class FrontMatter(Declared):
     output: dict[str, Json] | None = Field(
         None, description="JSON Schema of the answer; without it the output is {text: answer}."
     )
+    cache: Cache | None = Field(None, description="Answers are kept for equal requests.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_once(cls, head: object) -> object:
+        """The first of several models need not be named twice."""
+        if not isinstance(head, Mapping) or not isinstance(head.get("models"), list | tuple):
+            return head
+        return {"model": next(iter(head["models"]), None), **head}
+
+    @model_validator(mode="after")
+    def _begins_with_its_model(self) -> Self:
+        if self.models and (self.models[0] != self.model or len(set(self.models)) < 2):
+            raise ValueError("`models` are at least two, and the first of them is `model`")
+        return self
 
 
 class PromptVersion(Wire):
@@ -48,7 +70,9 @@ class PromptVersion(Wire):
 
     @cached_property
     def version(self) -> str:
-        return content_hash(self.model_dump(mode="json", exclude={"name"}))
+        declared = self.model_dump(mode="json", exclude={"name"})
+        head = {key: value for key, value in declared["head"].items() if value or key not in _LATER}
+        return content_hash({**declared, "head": head})
 
     @cached_property
     def references(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from shared.domain.flow import Flow
 from shared.domain.ladder import LONGEST
 from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
-from shared.domain.step import FlowStep, Step
+from shared.domain.step import FlowStep, PromptStep, Step
 from shared.domain.version import PromptVersion, all_prompts_of
 from shared.prompting.source import Location, Problem, Source
 
@@ -70,7 +70,9 @@ def _of_prompt(
     if prices is None:
         return
     other = step.fallback.model if step.fallback is not None else None
-    for model in (prompt.head.model, *([other] if other is not None else [])):
+    own = step.models if isinstance(step, PromptStep) and step.models else prompt.head.models
+    chain = own or (prompt.head.model,)
+    for model in dict.fromkeys((*chain, *([other] if other is not None else []))):
         yield from _unknown(model, budget, prices, limited=LONGEST in parameters)
 
 

@@ -41,6 +41,8 @@ def render(
         parameters=prompt.head.parameters,
         output_schema=prompt.head.output,
         labels=dict(labels),
+        others=prompt.head.models[1:],
+        keep_for=prompt.head.cache.ttl if prompt.head.cache is not None else None,
     )
 
 

@@ -1,0 +1,76 @@
+"""Asks for one answer: of a model that is well, within the budget, when its quota lets it.
+
+Whoever asks models does so by this, so that all calls are billed, held for and admitted alike.
+"""
+
+from __future__ import annotations
+
+from shared.delivery.budgets.purse import Purse, purse_of
+from shared.delivery.deps import Deps
+from shared.delivery.models.breakers import Breakers
+from shared.delivery.steps import StepTask
+from shared.domain.envelope import ModelRequest
+from shared.errors import (
+    ModelBusyError,
+    ModelMalformedError,
+    ModelUnreachableError,
+    SegueError,
+)
+from shared.ports import Model, ModelReply
+
+_UNHEALTHY = (ModelBusyError, ModelMalformedError, ModelUnreachableError)
+
+
+class Caller:
+    """The model calls of one attempt at a step. What they cost is in the task's `spent`."""
+
+    def __init__(self, task: StepTask, deps: Deps, model: Model, seconds: float) -> None:
+        self._task = task
+        self._deps = deps
+        self._model = model
+        self._seconds = seconds
+        self._breakers = Breakers(deps)
+        self._purse: Purse | None = None
+        self._has_purse = False
+
+    async def ask(self, request: ModelRequest) -> ModelReply:
+        """The answer of the first model of the request's chain that gives one.
+
+        Raises what the model raises, and what a budget or a quota says.
+        """
+        models = await self._breakers.order([request.model, *request.others])
+        for at, model in enumerate(models):
+            left = len(models) - at
+            asked = request.model_copy(update={"model": model, "others": ()})
+            try:
+                reply = await self._once(asked, self._seconds / min(left, 2))
+            except _UNHEALTHY:
+                if request.others:
+                    await self._breakers.failed(model)
+                if left == 1:
+                    raise
+            else:
+                await self._breakers.answered(model)
+                return reply
+        raise AssertionError("a chain has at least one model")
+
+    async def _once(self, request: ModelRequest, seconds: float) -> ModelReply:
+        if not self._has_purse:
+            self._purse, self._has_purse = await purse_of(self._task, self._deps), True
+        if self._purse is not None:
+            request = await self._purse.reserve(request)
+        spent = self._task.spent
+        try:
+            with spent.asking(self._model, request.model, self._deps.clock.now) as asked:
+                asked.reply = reply = await self._model.generate(request, seconds=seconds)
+        except SegueError as error:
+            if error.reply is not None:
+                self._bill(request, error.reply)
+            raise
+        self._bill(request, reply)
+        return reply
+
+    def _bill(self, request: ModelRequest, reply: ModelReply) -> None:
+        spent = self._task.spent
+        spent.model = reply.model
+        spent.bill(reply.tokens, self._model.cost(request.model, reply.tokens))
