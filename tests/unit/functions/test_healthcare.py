@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 import functions.act.tools  # noqa: F401 - registers them
+from functions.act.calls.healthcare import plan
 from shared.errors import ToolArgumentsError, ToolRefusal
 from shared.testing.memory import MemoryStore
 from shared.tools import StoredRecords, ToolContext, invoke
@@ -100,3 +101,13 @@ async def test_an_appointment_that_nobody_suits_waits_with_its_reason() -> None:
 async def test_what_is_not_there_is_refused_in_a_sentence(name: str, args: dict[str, Any]) -> None:
     with pytest.raises(ToolRefusal, match=r"(There is no|not available)"):
         await ask(name, **args)
+
+
+def test_the_desk_as_code_plans_for_every_appointment():
+    made = plan("T001", date(2025, 11, 21))
+    assert made.total_affected == 3
+    assert [(one.appointment_id, one.provider_id) for one in made.assignments] == [
+        ("A001", "P001"),
+        ("A002", "P003"),
+    ]
+    assert [one.appointment_id for one in made.waitlist] == ["A003"]
