@@ -190,6 +190,18 @@ class Model(Protocol):
         ...
 
 
+class ToolServers(Protocol):
+    """Servers of others that have tools for models."""
+
+    async def call(self, server: str, tool: str, args: Mapping[str, Json], key: str) -> Json:
+        """What the tool returned; `key` is the same for each repetition of the call.
+
+        Raises ToolUnknownError where no such server is declared, ToolFailedError where the server
+        says so, or broke off, EffectUnavailableError where the call was not sent.
+        """
+        ...
+
+
 class Effects(Protocol):
     """Effects outside Google Cloud. Each may raise EffectUnavailableError, ActionFailedError."""
 

@@ -11,8 +11,9 @@ from shared.cli.options import AsJson
 from shared.cli.output import counted, print_json, safe, say
 from shared.cli.world import library, python_tools, typed_flows
 from shared.prompting.library import NO_LIBRARY, Library
-from shared.prompting.source import Problem
+from shared.prompting.source import Problem, SourceProblems
 from shared.prompting.tool_files import stale_tools
+from shared.prompting.tool_servers import read_servers
 from shared.runtime.settings import ROOT, settings
 from shared.typed.answers import answer_problems
 from shared.typed.errors import FlowInvalidError
@@ -55,3 +56,7 @@ def _problems(found: Library) -> Iterator[Problem]:
     complete = prompts == ROOT / "prompts"
     yield from stale_files(typed_flows(), prompts, complete=complete)
     yield from stale_tools(python_tools(), prompts, complete=complete)
+    try:
+        read_servers(prompts)
+    except SourceProblems as error:
+        yield from error.problems

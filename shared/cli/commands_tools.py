@@ -17,9 +17,10 @@ from shared.cli.output import complain, counted, out, print_json, safe, say
 from shared.cli.world import library, python_tools
 from shared.domain.ids import digest
 from shared.domain.model import Json
-from shared.domain.tool import ToolVersion
+from shared.domain.tool import MCP, ToolVersion
 from shared.errors import NotFoundError
 from shared.prompting.tool_files import stale_tools, write_tools
+from shared.runtime.container import build_servers
 from shared.runtime.settings import settings
 from shared.tools import ToolContext, invoke
 
@@ -93,6 +94,22 @@ def compile_tools(
         say(f"{counted(len(changed), 'file')} changed, of {counted(len(declared), 'tool')}")
 
 
+@tools.command("import")
+def import_tools(
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="As prompts/tools/servers.yaml.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Declare the tools of an MCP server; name the files that have changed."""
+    found = asyncio.run(build_servers(settings()).tools(server))
+    declared = {tool.name: tool for tool in found}
+    written = write_tools(declared, settings().prompts, f"{MCP}{server}")
+    changed = [path.as_posix() for path in written]
+    _tell(changed, as_json=as_json)
+    if not as_json:
+        say(f"{counted(len(changed), 'file')} changed, of {counted(len(declared), 'tool')}")
+
+
 @tools.command("call")
 def call(
     name: Annotated[str, typer.Argument(metavar="NAME")],
@@ -100,8 +117,8 @@ def call(
     args: Annotated[str, typer.Option("--args", metavar="JSON", help="Its arguments.")] = "{}",
 ) -> None:
     """Call a tool in this process and print its result; what it records is not kept."""
-    _tool(name)
-    print_json(asyncio.run(invoke(name, _arguments(args), _context(name, args))))
+    context = _context(name, args)
+    print_json(asyncio.run(invoke(name, _arguments(args), context, _tool(name))))
 
 
 def _tell(lines: list[str], *, as_json: bool) -> None:
@@ -148,6 +165,7 @@ def _context(name: str, args: str) -> ToolContext:
         correlation_id=key,
         now=now,
         records=_Unkept(),
+        servers=build_servers(settings()),
     )
 
 

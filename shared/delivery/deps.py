@@ -11,7 +11,7 @@ from shared.delivery.blobs import Blobs
 from shared.delivery.models.kept import Kept
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
-from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
+from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry, ToolServers
 from shared.prompting.versions import FlowVersions
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Deps:
     resolver: Resolver | None = None
     model: Model | None = None
     effects: Effects | None = None
+    servers: ToolServers | None = None
     gate: Gate = field(default_factory=Gate)
     callers: Callers = field(default_factory=Callers)
     payload_bucket: str | None = None

@@ -36,10 +36,12 @@ def read_tools(prompts: Path, problems: list[Problem]) -> dict[str, ToolVersion]
     return found
 
 
-def write_tools(tools: Mapping[str, ToolVersion], prompts: Path) -> list[Path]:
+def write_tools(
+    tools: Mapping[str, ToolVersion], prompts: Path, source: str = PYTHON
+) -> list[Path]:
     """Writes each tool's file; those that had to be changed or removed.
 
-    Removed are those of functions that are no more; what was imported from servers stays.
+    Removed are those of the same source that are no more.
     """
     changed = []
     for name, tool in tools.items():
@@ -48,7 +50,7 @@ def write_tools(tools: Mapping[str, ToolVersion], prompts: Path) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
             changed.append(path)
-    for path in _orphans(tools, prompts):
+    for path in _orphans(tools, prompts, source):
         path.unlink()
         changed.append(path)
     return changed
@@ -66,7 +68,7 @@ def stale_tools(
         elif path.read_text("utf-8") != tool_text(tool):
             told = f"this is not what the function {name!r} says; {_REMEDY}"
             yield Problem(_shown(prompts, path), 1, told)
-    for path in _orphans(tools, prompts):
+    for path in _orphans(tools, prompts, PYTHON):
         told = f"it was made from a function that is not there any more; {_REMEDY}"
         yield Problem(_shown(prompts, path), 1, told)
 
@@ -84,10 +86,10 @@ def _read(prompts: Path, path: Path) -> ToolVersion:
     return tool
 
 
-def _orphans(tools: Mapping[str, ToolVersion], prompts: Path) -> list[Path]:
-    """Files of Python functions that are not among the tools; unreadable ones are left alone."""
+def _orphans(tools: Mapping[str, ToolVersion], prompts: Path, source: str) -> list[Path]:
+    """Files of a source that are not among its tools; unreadable ones are left alone."""
     declared = read_tools(prompts, [])
-    gone = [name for name, one in declared.items() if one.source == PYTHON and name not in tools]
+    gone = [name for name, one in declared.items() if one.source == source and name not in tools]
     return [_path(prompts, name) for name in sorted(gone)]
 
 

@@ -5,6 +5,7 @@ Imports are made where a stage needs them, so that no stage loads what only anot
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from shared.runtime.watched_library import library_reader
 
 if TYPE_CHECKING:
     from shared.adapters.firestore_store import FirestoreStore
+    from shared.adapters.mcp_servers import McpServers
     from shared.adapters.pubsub_bus import PubSubBus
     from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
     from shared.prompting.resolving import Resolver
@@ -37,6 +39,7 @@ _ADAPTERS = ("shared.adapters.firestore_store", "shared.adapters.pubsub_bus")
 _EXTRA_ADAPTERS = {
     "model": "shared.adapters.gemini_model",
     "actions": "shared.adapters.outside_effects",
+    "mcp": "shared.adapters.mcp_servers",
 }
 _SPANS = "shared.adapters.span_telemetry"
 
@@ -82,6 +85,7 @@ def build_deps(stage: str, chosen: Settings) -> Deps:
         resolver=_resolver(row, chosen, store, telemetry),
         model=_model(chosen) if "model" in row.extras else None,
         effects=_effects(chosen) if "actions" in row.extras else None,
+        servers=build_servers(chosen) if "mcp" in row.extras else None,
         gate=chosen.gate(),
         callers=chosen.callers(),
         payload_bucket=chosen.bucket_in_use,
@@ -216,6 +220,14 @@ def _model(chosen: Settings) -> Model:
         local=chosen.vertex_base_url is not None,
     )
     return GeminiModel(client, _prices(chosen))
+
+
+def build_servers(chosen: Settings) -> McpServers:
+    """The declared MCP servers; their file is read when one is called."""
+    from shared.adapters.mcp_servers import McpServers  # noqa: PLC0415
+    from shared.prompting.tool_servers import read_servers  # noqa: PLC0415
+
+    return McpServers(lambda: read_servers(chosen.prompts), os.environ)
 
 
 def _effects(chosen: Settings) -> Effects:

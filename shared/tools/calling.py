@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from shared.domain.model import Json
+from shared.domain.tool import ToolVersion
 from shared.errors import (
     ToolArgumentsError,
     ToolError,
@@ -25,6 +26,7 @@ from shared.errors import (
 )
 from shared.tools.context import Happened, NotHappened, ToolContext
 from shared.tools.registry import Tool, find, registered_tools
+from shared.tools.remote import invoke_remote, is_remote
 from shared.tools.signature import Signature
 
 # NaN and infinities stay what they are, to be refused; pydantic would make them null.
@@ -32,14 +34,21 @@ _ANY: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="co
 _LONGEST = 2000  # characters of what a tool raised that a model is told
 
 
-async def invoke(name: str, args: Mapping[str, Json], context: ToolContext) -> Json:
-    """The tool's result as JSON.
+async def invoke(
+    name: str,
+    args: Mapping[str, Json],
+    context: ToolContext,
+    version: ToolVersion | None = None,
+) -> Json:
+    """The tool's result as JSON. `version` is what the run is pinned to: it names a server's tools.
 
     Raises ToolUnknownError, ToolArgumentsError (it was not called), ToolFailedError (it raised;
     ToolRefusal where it did so for the model), ToolResultError (its result is not what it
     declares). Transient errors of Segue's own tree pass through, so a tool can ask for a retry by
     raising EffectUnavailableError. A sync function runs in a thread, which a timeout cannot stop.
     """
+    if version is not None and is_remote(version):
+        return await invoke_remote(version, args, context)
     called = _found(name)
     arguments = _arguments(called, called.signature, args, context)
     result = await _called(called, called.function, arguments)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.model import Json
+from shared.ports import ToolServers
 
 
 class Records(Protocol):
@@ -37,6 +38,7 @@ class ToolContext:
     correlation_id: str
     now: datetime
     records: Records
+    servers: ToolServers | None = None
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,9 @@ def test_only_route_carries_flows_and_prompts_and_only_generate_prices() -> None
     for stage in STAGES:
         found = {path for name, path in bundle_files(stage).items() if name.startswith("prompts/")}
         prices = {ROOT / "prompts" / "prices.yaml"}
-        assert found == {"route": carried, "generate": prices}.get(stage, set())
+        servers = {ROOT / "prompts" / "tools" / "servers.yaml"}
+        own = {"route": carried, "generate": prices, "act": servers}
+        assert found == own.get(stage, set())
 
 
 def test_data_files_of_a_stage_travel_with_it() -> None:
