@@ -8,11 +8,15 @@ import hmac
 import itertools
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from emulator.surroundings import LOCAL_HOOK_SECRET
 from shared.delivery.report import report_of
+from shared.domain.version import PromptVersion
 from shared.ports import Query
+from shared.prompting.library import read_library
+from shared.prompting.pushing import By, PromptChanges
 from tests.emulator.harness import Harness
 
 TICKET = {
@@ -283,3 +287,26 @@ async def _cut_off(system: Harness, run_id: str) -> str | None:
     lines = Path(system.state.log).read_text("utf-8").splitlines()
     ours = (line for line in lines if run_id in line and '"outcome": "cancelled"' in line)
     return next((line for line in ours if '"stage": "generate"' in line), None)
+
+
+async def test_a_label_is_moved_and_rolled_back_without_a_restart(system: Harness) -> None:
+    await system.fault("slow", times=1, delay="3s", prompt="test/echo")
+    early = await system.publish("test.pair", {"n": "early"})
+    event = await system.eventually(lambda: system.store.get(f"events/{system.key(early)}"), "it")
+    bundled = read_library(system.prompts).prompts["test/last"]
+    better = PromptVersion(name="test/last", head=bundled.head, body="Better {{ first.text }}")
+    by = By("ada", datetime.now(UTC))
+    await PromptChanges(system.store).push(better, by, label="production")
+
+    async def served(version: str) -> bool | None:
+        run = await system.only_run(await system.publish("test.pair", {"n": "later"}))
+        return run["steps"]["second"]["prompt"]["version"] == version or None
+
+    await system.eventually(lambda: served(better.version), "the label's version")
+    code, out, err = await system.segue("prompts", "rollback", "test/last", "--by", "bob")
+    assert (code, out.strip()) == (0, "test/last: production: version 1 → the bundled copy back"), (
+        err
+    )
+    await system.eventually(lambda: served(bundled.version), "the bundled copy")
+    run = await report_of(event.data["runs"][0], system.deps)
+    assert run["steps"]["second"]["prompt"]["version"] == bundled.version
