@@ -51,6 +51,7 @@ def environment_of(engine: Engine, ports: Ports, prompts: Path | None) -> dict[s
         "SEGUE_HOOK_SECRETS": json.dumps(dict.fromkeys(("demo", "slack"), LOCAL_HOOK_SECRET)),
         "SEGUE_LINK_SECRET": LOCAL_LINK_SECRET,
         "SEGUE_RELOAD": "true",
+        "SEGUE_PROMPTS_REFRESH": "1",
         **_console_tokens(),
     }
     if prompts is not None:

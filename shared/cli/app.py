@@ -7,6 +7,7 @@ import sys
 import typer
 
 from shared.cli import (
+    commands_cases,
     commands_check,
     commands_compile,
     commands_flows,
@@ -42,6 +43,7 @@ commands_letters.add_to(app)
 commands_flows.add_to(app)
 commands_prompts.add_to(app)
 commands_labels.add_to(commands_prompts.prompts)
+commands_cases.add_to(commands_prompts.prompts)
 commands_check.add_to(commands_flows.flows)
 commands_compile.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)

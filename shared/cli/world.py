@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from shared.calls import registered_names
-from shared.client.connection import environment_at_hand
+from shared.client.connection import NothingRunningError, environment_at_hand
 from shared.delivery.deps import Deps
 from shared.domain.tool import ToolVersion
-from shared.ports import StageReport
+from shared.ports import Model, StageReport
 from shared.prompting.library import Library, read_library
-from shared.runtime.container import build_operator_deps
+from shared.runtime.container import build_operator_deps, build_operator_model
 from shared.runtime.settings import settings
 from shared.tools import registered_tools
 from shared.typed.calling import AnyFlow, registered_flows
@@ -28,6 +28,20 @@ def connect() -> Deps:
     os.environ.update(environment_at_hand({}))
     settings.cache_clear()
     return replace(build_operator_deps(settings()), telemetry=_Unheard())
+
+
+def connect_model() -> Model:
+    """The model of the system at hand; without a system the one that the environment names.
+
+    Raises NothingRunningError where neither is there, CloudLoginError.
+    """
+    try:
+        os.environ.update(environment_at_hand({}))
+        settings.cache_clear()
+    except NothingRunningError:
+        if settings().model == "auto" and not settings().uses_api_key:
+            raise
+    return build_operator_model(settings())
 
 
 class _Unheard:

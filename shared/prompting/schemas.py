@@ -16,10 +16,12 @@ from pydantic_core import core_schema
 from shared.domain.flow import Flow
 from shared.domain.model import Declared
 from shared.domain.version import FrontMatter
+from shared.prompting.cases import CaseFile
 
 FOLDER = Path(__file__).resolve().parents[2] / "prompts" / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: dict[str, type[Declared]] = {
+    "cases.schema.json": CaseFile,
     "flow.schema.json": Flow,
     "prompt.schema.json": FrontMatter,
 }

@@ -126,6 +126,12 @@ def build_operator_deps(chosen: Settings) -> Deps:
         return build_deps("route", chosen)
 
 
+def build_operator_model(chosen: Settings) -> Model:
+    """The model that a person asks. Raises CloudLoginError where there is no login."""
+    with _login_told():
+        return _model(chosen)
+
+
 @contextmanager
 def _login_told() -> Iterator[None]:
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - see the module's docstring
