@@ -12,14 +12,17 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+import shared.cli.commands_cases
 import shared.cli.registry
 from shared.cli.app import app
+from shared.cli.commands_cases import NoCasesError
 from shared.cli.commands_labels import NothingToPushError, VersionInvalidError
 from shared.cli.registry import NoSuchPromptError, NoSuchVersionError, UnfitPromptError
 from shared.client.connection import NothingRunningError
 from shared.delivery.deps import Deps
 from shared.prompting.pushing import RegistryRefusedError
 from shared.runtime.settings import ROOT, settings
+from shared.testing.memory import ScriptedModel
 
 CLASSIFY = "templates/support/classify.md.j2"
 
@@ -152,3 +155,30 @@ def test_without_a_registry_what_is_on_disk_is_still_shown(monkeypatch: pytest.M
     assert "without the registry: nothing runs here" in listed.stderr
     assert segue("show", "support/classify").exit_code == 0
     assert isinstance(segue("push", "support/classify").exception, NothingRunningError)
+
+
+def test_cases_are_run_and_a_prompt_that_breaks_one_is_told(
+    prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = done("test", "support/classify")
+    assert {(one["passed"], one["asked"]) for one in results} == {(True, False)}
+    answers = [{"category": "spam", "urgency": "low", "summary": "s", "confidence": 1}]
+    model = ScriptedModel({"support/classify": answers})
+    monkeypatch.setattr(shared.cli.commands_cases, "connect_model", lambda: model)
+    asked = segue("test", "support/classify", "--live")
+    assert asked.exit_code == 1
+    assert "✗ support/classify: a double charge is an urgent matter of billing" in asked.stdout
+    assert """answer is not such that answer.category == "billing": '{"category""" in asked.stdout
+    assert f"1 failed of {len(results)} cases" in asked.stdout
+    assert len(model.calls) == 2
+    edit(prompts, "Classify this ticket.", "Sort this ticket.")
+    assert segue("test").exit_code == 1
+
+
+def test_cases_that_are_not_there_or_not_sound_are_told(prompts: Path) -> None:
+    (prompts / "cases/joke/write.yaml").unlink()
+    assert isinstance(segue("test", "joke/write").exception, NoCasesError)
+    edit(prompts, "contains:", "contians:", "cases/joke/critique.yaml")
+    broken = segue("test")
+    assert broken.exit_code == 1
+    assert "prompts/cases/joke/critique.yaml:7: " in broken.stderr
