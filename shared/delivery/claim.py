@@ -86,7 +86,9 @@ async def claim(deps: Deps, envelope: Envelope, delivery: Delivery) -> Claim | F
         is_held = record.held and record.status is StepStatus.PENDING
         if is_early or is_held or record.status is StepStatus.WAITING:
             return PutOff(record)
-        held = _judge(deps, found, delivery, owner)
+        task = envelope.task
+        is_patient = isinstance(task, ActTask) and task.is_patient
+        held = _judge(deps, found, None if is_patient else delivery, owner)
         if held is not None:
             return held
         with contextlib.suppress(StaleError):
@@ -126,14 +128,18 @@ def _call_in(envelope: Envelope) -> CallMade | None:
     return CallMade(call=task.call)
 
 
-def _judge(deps: Deps, found: Document, delivery: Delivery, owner: str) -> Claim | Finished | None:
-    """None means: take it over. Raises ClaimBusyError."""
+def _judge(
+    deps: Deps, found: Document, delivery: Delivery | None, owner: str
+) -> Claim | Finished | None:
+    """None: take it over. Without a delivery only the lease decides. Raises ClaimBusyError."""
     record = StepRecord.of(found.data)
     if record.status.is_final:
         return Finished(record)
     if record.owner == owner:  # the answer to our own write was lost
         return Claim(record, found.revision)
-    if record.status is StepStatus.PENDING or _given_up(record, delivery):
+    if record.status is StepStatus.PENDING:
+        return None
+    if delivery is not None and _given_up(record, delivery):
         return None
     if record.lease_until is None or record.lease_until <= deps.clock.now():
         return None

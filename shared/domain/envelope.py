@@ -134,12 +134,14 @@ class GenerateTask(Wire):
 class ActTask(Wire):
     """Carry out the step's action or call, or the `call` of a tool that an agent asks for.
 
-    is_repeated: the agent asks for the same once too often; it is told so instead.
+    is_repeated: the agent asks for the same once too often; it is told so instead. is_patient:
+    nobody takes the call over before its lease has passed, as whoever made it may still do so.
     """
 
     kind: Literal["act"] = "act"
     call: ToolCall | None = None
     is_repeated: bool = False
+    is_patient: bool = False
 
 
 Task = Annotated[ComposeTask | GenerateTask | ActTask, Field(discriminator="kind")]

@@ -10,6 +10,7 @@ from shared.domain.version import FlowVersion
 from shared.errors import ModelRefusedError
 from shared.testing.memory import Answer, Said, ScriptedModel
 from shared.testing.simulator.case import Case, Told
+from tests.chaos.agent_cases import AGENT
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
 from tests.chaos.money_cases import THRIFTY
@@ -334,4 +335,5 @@ CASES = (
     BATCHED,
     UNDONE,
     THRIFTY,
+    AGENT,
 )

@@ -16,7 +16,7 @@ from tests.chaos.simulations import calm_endings, verdict_of
 Patch = pytest.MonkeyPatch
 
 # Some are loaded when first needed: in the middle of a mutation they would keep it.
-for found in pkgutil.iter_modules(shared.delivery.__path__, "shared.delivery."):
+for found in pkgutil.walk_packages(shared.delivery.__path__, "shared.delivery."):
     import_module(found.name)
 
 Mutation = Callable[[Patch], None]

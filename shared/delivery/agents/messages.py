@@ -46,5 +46,7 @@ def call_message(
     assert isinstance(declared, AgentStep)
     call = taken.calls[of.part.call]
     again = is_repeated(declared.limits, taken, of.part.call)
-    task = ActTask(call=call, is_repeated=again)
+    tool = scope.version.tools.get(call.name)
+    is_patient = tool is not None and tool.effect in {"probe", "unsafe"}
+    task = ActTask(call=call, is_repeated=again, is_patient=is_patient)
     return scope.hand_over(str(of), known, resumes=resumes, task=task)

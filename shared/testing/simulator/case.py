@@ -5,16 +5,25 @@ Pure data; nothing in it depends on a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.domain.version import FlowVersion, PromptVersion
+from shared.domain.agent_notes import CallMade
+from shared.domain.version import PromptVersion
 from shared.ports import Model
 from shared.prompting.library import Library
 from shared.testing.memory import ScriptedModel
 
 _REVISION = "{# revised #}"  # renders to nothing, and is another version all the same
+
+
+def _approves(_run_id: str, _call: CallMade, _what: str) -> Any:
+    return {"approved": True}
+
+
+def _none() -> Iterable[str]:
+    return ()
 
 
 def _nothing(_mended: bool) -> None:  # noqa: FBT001 - the signature of `Case.mend`
@@ -44,7 +53,9 @@ class Case:
     library that may be deployed in the middle; runs on it must end as they do on `library`.
     `scheduled` is the flow whose schedule is due: then the event is published as Cloud Scheduler
     would, without an id. `told` is what its runs wait to be told. `fails` are flows whose runs
-    always fail, whatever is done about it.
+    always fail, whatever is done about it. `decides` is what somebody says of a call of a tool
+    that waits for that, of an approval or of its outcome; `had_twice` tells what tools have done
+    more often than their effects allow.
     """
 
     name: str
@@ -58,6 +69,8 @@ class Case:
     scheduled: str | None = None
     told: tuple[Told, ...] = ()
     fails: frozenset[str] = frozenset()
+    decides: Callable[[str, CallMade, str], Any] = _approves
+    had_twice: Callable[[], Iterable[str]] = _none
 
     @classmethod
     def revised(cls, *args: Any, **more: Any) -> Case:
@@ -69,7 +82,7 @@ class Case:
 def _revised(library: Library) -> Library:
     prompts = {name: _revised_prompt(prompt) for name, prompt in library.prompts.items()}
     flows = {
-        name: FlowVersion(flow=old.flow, prompts={each: prompts[each] for each in old.prompts})
+        name: old.model_copy(update={"prompts": {each: prompts[each] for each in old.prompts}})
         for name, old in library.flows.items()
     }
     return Library(flows, prompts, library.problems)

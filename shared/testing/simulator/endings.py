@@ -13,6 +13,7 @@ from typing import Any
 from shared.domain.instances import instance_of
 from shared.domain.records import run_path
 from shared.domain.undoing import undo_run_id
+from shared.testing.simulator.agent_law import broken_agents
 from shared.testing.simulator.child_law import lineage
 from shared.testing.simulator.engine import Fields
 from shared.testing.simulator.graph_law import broken_maps, broken_steps
@@ -176,10 +177,10 @@ def _compared(watch: Watch, run_id: str, ending: Ending, expected: Expected) -> 
 
 
 def _certain(steps: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Without the items of maps that have failed: how far the others got is a matter of chance."""
+    """Without what is in maps and agents that have failed: how far that got is left to chance."""
     for name, ending in steps.items():
         instance = instance_of(name)
-        if instance.index is None or steps[instance.step][0] != "failed":
+        if instance.is_whole or steps[instance.step][0] != "failed":
             yield name, ending
 
 
@@ -212,6 +213,8 @@ def _graphs(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
         ended = run["status"] == "succeeded"
         for told in broken_steps(version.flow, steps, ended=ended):
             yield "graph", f"{run_id}: {told}"
+        for told in broken_agents(steps):
+            yield "agent", f"{run_id}: {told}"
         for told in broken_maps(steps):
             yield "map", f"{run_id}: {told}"
 

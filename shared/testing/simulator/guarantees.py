@@ -12,6 +12,8 @@ GUARANTEES: Mapping[str, str] = {
     "model-calls": "a model is asked once a step, and once more for each attempt that was cut down",
     "money": "a run is billed no more than its budget, and each bill is counted",
     "retries": "a step is tried again no more often than its flow says",
+    "agent": "an agent's turns follow one another, each with the results of all calls before it",
+    "effects": "what a call of a tool does is done once, and known, or asked about",
     "join-once": "a join fires exactly once, and no step starts before what it needs has ended",
     "graph": "a step runs exactly where its branches let it, and its run ends when all have",
     "dead-letters": "what cannot be processed is kept with its reason and bytes, and nothing else",

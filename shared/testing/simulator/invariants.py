@@ -21,6 +21,7 @@ from shared.domain.instances import Instance, instance_of
 from shared.domain.records import Tokens, event_path, run_path, step_path
 from shared.domain.schedules import tick_id
 from shared.domain.version import FlowVersion, prompts_of
+from shared.testing.simulator.agent_law import sent_too_early
 from shared.testing.simulator.child_law import broken_return, orphan
 from shared.testing.simulator.engine import Change, Fields
 from shared.testing.simulator.graph_law import (
@@ -114,6 +115,11 @@ class Watch:
             self.note("join-once", f"{step} of {run_id} was sent before its run was stored")
             return
         instance = instance_of(step)
+        if instance.part is not None:
+            told = sent_too_early(self.documents, run_id, instance)
+            if told is not None:
+                self.note("agent", told)
+            return
         if instance.index is not None:
             self._published_item(run_id, instance)
             return

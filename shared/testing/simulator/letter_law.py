@@ -39,7 +39,7 @@ def _is_rerouted(watch: Watch, work: Work, redrives: int) -> bool:
         return False
     if run["status"] == "cancelled":
         return True
-    is_item = instance_of(name).index is not None
+    is_item = not instance_of(name).is_whole
     declared = version.flow.declared(name)
     has_value = declared.fallback is not None and declared.fallback.is_value
     if not (is_item or declared.survives or has_value):

@@ -10,16 +10,18 @@ import asyncio
 import json
 from collections.abc import Mapping
 
+from shared.domain.agent_notes import CallMade
 from shared.domain.commands import Signal
 from shared.domain.envelope import Message
 from shared.domain.records import run_path
 from shared.testing.simulator.case import Case, Told
 from shared.testing.simulator.endings import records
-from shared.testing.simulator.engine import Engine
+from shared.testing.simulator.engine import Engine, Fields
 from shared.testing.simulator.fate import Fate
 from shared.testing.simulator.invariants import Watch
 
 _LOOK = 0.2, 60.0  # seconds between two looks for runs that are new: at first, and at most
+_DECIDES = 7.0  # seconds between two looks for calls that wait for somebody
 _SPREAD = 40.0  # seconds over which a run is told things
 _AT = "2026-01-01T00:00:00Z"  # what is said is the same whenever it is said
 
@@ -48,11 +50,39 @@ class People:
                         if one.flow == flow:
                             group.create_task(self._say(one, run_id))
 
+    async def decide(self, watch: Watch) -> None:
+        """Answers what calls of tools wait for, each time that one does. For ever."""
+        said: set[tuple[str, int]] = set()
+        async with asyncio.TaskGroup() as group:
+            while any(version.tools for version in self._case.library.flows.values()):
+                await asyncio.sleep(_DECIDES)
+                for path, step in list(watch.documents.items()):
+                    asked = (path, len(step.get("attempts") or ()))
+                    if asked not in said and _is_asked(step):
+                        said.add(asked)
+                        group.create_task(self._answer(path, step))
+
+    async def _answer(self, path: str, step: Fields) -> None:
+        run_id, call = step["run_id"], CallMade.model_validate_json(step["agent"])
+        data = self._case.decides(run_id, call, json.loads(step["awaited"])["what"])
+        told = {"run": run_id, "name": step["step"], "data": data, "by": "ada"}
+        event = f"{path}-{len(step['attempts'])}"
+        attributes = {"ce-type": Signal.type, "ce-id": event, "ce-time": _AT}
+        for _ in range(self._fate.weather.publications):
+            await asyncio.sleep(self._fate.seconds(0, _SPREAD))
+            message = Message(json.dumps(told).encode(), attributes)
+            await self._engine.bus.publish("events", [message])
+
     async def _say(self, one: Told, run_id: str) -> None:
         message = Message(json.dumps(_data(one, run_id)).encode(), _attributes(one, run_id))
         for _ in range(self._fate.weather.publications):
             await asyncio.sleep(self._fate.seconds(0, _SPREAD))
             await self._engine.bus.publish("events", [message])
+
+
+def _is_asked(step: Fields) -> bool:
+    """Whether it is a call of a tool that waits for somebody."""
+    return step.get("status") == "waiting" and '"kind":"call"' in (step.get("agent") or "")
 
 
 def _lives(watch: Watch) -> list[tuple[str, int]]:

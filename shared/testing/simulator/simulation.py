@@ -94,6 +94,7 @@ class Simulation:
         around = [
             loop.create_task(operator.sweep(scene.watch)),
             loop.create_task(people.tell(scene.watch)),
+            loop.create_task(people.decide(scene.watch)),
             loop.create_task(meddler.meddle(scene.watch)),
             loop.create_task(_deploy(scene)),
         ]
@@ -138,6 +139,8 @@ class Simulation:
                 self._endings, operator.garbage, letters, exact=self._exact, fails=self._case.fails
             )
             check_endings(scene.watch, scene.dispatcher.works, expected)
+        for told in self._case.had_twice():
+            scene.watch.note("effects", told)
         if scene.engine.parked():
             scene.watch.note("settles", f"{scene.engine.parked()} messages nobody could take")
 
