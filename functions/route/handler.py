@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.delivery.admission import keys_of
+from shared.delivery.admission import require_fitting_event
 from shared.delivery.awaiting import bring
 from shared.delivery.choosing import chosen
 from shared.delivery.crashpoints import reach
@@ -29,7 +29,6 @@ from shared.domain.schedules import CHECK, tick_id
 from shared.domain.starts import START
 from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
-from shared.prompting.render import schema_problem
 
 if TYPE_CHECKING:
     from shared.delivery.collecting import Collecting
@@ -64,7 +63,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     only = delivery.message.attributes.get(ONLY_FLOW)
     batches, refused = _batches(deps, event, only)
     found = [*_openings(deps, event, only), *refused]
-    openings = await chosen(await in_time(found, received, deps), deps)
+    openings = await _with_versions(await in_time(found, received, deps), event, only, deps)
     opener = Opener(deps, received, event)
     await opener.open_all(openings)
     for key in opener.waiting:  # somebody may have made room after that was decided
@@ -78,6 +77,17 @@ async def handle(received: Received, deps: Deps) -> Handled:
     if batches:
         return Handled("collected")
     return Handled("routed" if openings or met else "no-flow")
+
+
+async def _with_versions(
+    found: Sequence[Opening], event: Event, only: str | None, deps: Deps
+) -> list[Opening]:
+    """The openings with what they will say: rollouts are loaded where there are some."""
+    if not deps.flows.library().rollouts:
+        return await chosen(found, deps)
+    from shared.delivery.rollouts.picking import picked  # noqa: PLC0415
+
+    return await picked(found, event, only, deps)
 
 
 def _describe(openings: Sequence[Opening], received: Received, **details: Any) -> None:
@@ -135,11 +145,7 @@ def _is_started(version: FlowVersion, event: Event) -> bool:
     condition = version.flow.on.where if event.type != START else None
     if condition is not None and not holds(condition, {"event": event.variables()}):
         return False
-    schema = version.flow.input
-    broken = schema_problem(schema, event.data) if schema is not None else None
-    if broken:
-        raise InputInvalidError(f"flow {version.flow.flow!r}: event.data {broken}")
-    keys_of(version.flow, {"event": event.variables()})
+    require_fitting_event(version, event)
     return True
 
 

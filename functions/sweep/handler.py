@@ -23,6 +23,7 @@ from shared.ports import Delete, Document, Query
 
 TIMEOUTS_A_TICK = 200
 EXPIRED_A_TICK = 200
+ROLLOUTS_A_TICK = 200
 _AT_ONCE = 400  # documents of one run, read and deleted together
 EXPIRING = (
     "runs",
@@ -35,7 +36,7 @@ EXPIRING = (
     "breakers",
     "cache",
 )
-_INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress", "holds")}
+_INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress", "outcomes", "holds")}
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
@@ -45,6 +46,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     unheard = await announce_unheard(deps)
     begun = await take_turns(deps)
     batches = await publish_due(deps)
+    decided = await _decide(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -55,10 +57,21 @@ async def handle(received: Received, deps: Deps) -> Handled:
                 unreachable = error
     ended = [run.name for run in timed_out]
     about = {"due": due, "begun": begun, "batches": batches, "unheard": unheard, "expired": expired}
-    received.describe({}, timed_out=ended, **about)
+    received.describe({}, timed_out=ended, **about, **({"decided": decided} if decided else {}))
     if unreachable is not None:
         raise unreachable
     return Handled("swept")
+
+
+async def _decide(deps: Deps) -> list[str]:
+    """The rollouts that stand otherwise now; what decides them is loaded where there are some."""
+    query = Query("rollouts", (("status", "==", "running"),), limit=ROLLOUTS_A_TICK)
+    running = await deps.store.find(query)
+    if not running:
+        return []
+    from shared.delivery.rollouts.deciding import decide  # noqa: PLC0415
+
+    return await decide(running, deps)
 
 
 async def _overdue(deps: Deps) -> list[Document]:

@@ -15,9 +15,12 @@ from shared.cli import (
     commands_labels,
     commands_letters,
     commands_local,
+    commands_outcomes,
     commands_prompts,
+    commands_rollouts,
     commands_runs,
     commands_simulate,
+    commands_stats,
     commands_stopping,
     commands_tools,
     commands_trace,
@@ -39,6 +42,7 @@ commands_runs.add_to(app)
 commands_waits.add_to(app)
 commands_stopping.add_to(app)
 commands_trace.add_to(app)
+commands_outcomes.add_to(app)
 commands_letters.add_to(app)
 commands_flows.add_to(app)
 commands_prompts.add_to(app)
@@ -48,6 +52,8 @@ commands_check.add_to(commands_flows.flows)
 commands_compile.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)
 commands_tools.add_to(app)
+commands_stats.add_to(commands_flows.flows, commands_prompts.prompts)
+commands_rollouts.add_to(app)
 commands_simulate.add_to(app)
 
 

@@ -33,7 +33,12 @@ def run_view(report: Report) -> RenderableType:
 
 
 def _relations(report: Report) -> Iterator[RenderableType]:
-    for key in ("hook_of", "undoes", "undone_by"):
+    for rollout, variant in report.get("variants", {}).items():
+        yield Text.from_markup(f"  [dim]variant[/] {safe(variant)} [dim]of {safe(rollout)}[/]")
+    for name, outcome in report.get("outcomes", {}).items():
+        by = f" [dim]by {safe(outcome['by'])}[/]" if outcome["by"] else ""
+        yield Text.from_markup(f"  [dim]outcome[/] {safe(name)} = {outcome['value']}{by}")
+    for key in ("hook_of", "fallback_of", "undoes", "undone_by"):
         if report.get(key):
             yield Text.from_markup(f"  [dim]{key.replace('_', ' ')}[/] {safe(report[key])}")
 

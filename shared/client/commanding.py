@@ -25,6 +25,11 @@ async def signal(run: str, name: str, data: Any, by: str | None, ports: Ports) -
     return await _send(commanding.signal(run, name, data, by=by, sight=ports), ports)
 
 
+async def outcome(run: str, name: str, value: Any, by: str | None, ports: Ports) -> Sent:
+    """Sends an outcome of a run. Raises RunUnknownError, EventRefusedError, UnreachableError."""
+    return await _send(commanding.outcome(run, name, value, by=by, sight=ports), ports)
+
+
 async def decide(  # noqa: PLR0913 - what is decided, and by whom
     run: str,
     step: str,

@@ -24,11 +24,15 @@ from shared.domain.control import (
     quiet_until,
     slot_of,
 )
+from shared.domain.events import Event
 from shared.domain.expressions import Variables
 from shared.domain.flow import Flow
 from shared.domain.lanes import ControlRecord, control_path, debounced, dropped, replaced
 from shared.domain.records import Failure, RunRecord, RunStatus, run_path
+from shared.domain.version import FlowVersion
+from shared.errors import InputInvalidError
 from shared.ports import Create, Document, Query, Update, Write
+from shared.prompting.render import schema_problem
 
 LOOK_EVERY = timedelta(seconds=60)  # how long a wake-up that was lost goes unnoticed
 _SUPERSEDED_AT_ONCE = 20
@@ -58,6 +62,18 @@ def keys_of(flow: Flow, variables: Variables) -> Mapping[str, Key]:
         for name, control in controls.items()
         if control is not None
     }
+
+
+def require_fitting_event(version: FlowVersion, event: Event) -> None:
+    """Whoever chose the flow has chosen: its condition is not asked, but the event has to fit.
+
+    Raises InputInvalidError, ExpressionError.
+    """
+    schema = version.flow.input
+    broken = schema_problem(schema, event.data) if schema is not None else None
+    if broken:
+        raise InputInvalidError(f"flow {version.flow.flow!r}: event.data {broken}")
+    keys_of(version.flow, {"event": event.variables()})
 
 
 async def admitted_again(run: RunRecord, deps: Deps) -> tuple[dict[str, Any], list[Write]]:

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from shared.delivery.signalling import Look, look
-from shared.domain.commands import Cancel, Command, Pause, Resume, Signal
+from shared.domain.commands import Cancel, Command, Outcome, Pause, Resume, Signal
 from shared.domain.envelope import Message
 from shared.domain.events import Event, from_message
 from shared.domain.records import RunRecord, RunStatus, run_path
@@ -24,6 +24,8 @@ from shared.domain.waiting import ForApproval
 from shared.errors import EventInvalidError, NotFoundError, RefusedError
 from shared.ports import Store
 from shared.prompting.versions import FlowVersions
+
+_C = TypeVar("_C", bound=Command)
 
 
 class RunUnknownError(NotFoundError):
@@ -64,6 +66,15 @@ async def signal(run: str, name: str, data: Any, *, by: str | None, sight: Sight
     """A signal. Raises RunUnknownError, SignalRefusedError, EventInvalidError."""
     command = _signal(run, name, data, by)
     return _taken(command, await look(command, None, sight.store, sight.flows))
+
+
+async def outcome(run: str, name: str, value: Any, *, by: str | None, sight: Sight) -> Asked:
+    """An outcome; the run may go on or have ended. Raises RunUnknownError, EventInvalidError."""
+    command = _valid(Outcome, {"run": run, "name": name, "value": value, "by": by})
+    found = await sight.store.get(run_path(run))
+    if found is None:
+        raise RunUnknownError(f"there is no run {run!r}")
+    return Asked(command, RunRecord.of(found.data))
 
 
 async def decision(  # noqa: PLR0913 - what is decided, and by whom
@@ -138,8 +149,12 @@ def message_of(asked: Asked, *, source: str, event_id: str, now: datetime) -> tu
 
 
 def _signal(run: str, name: str, data: Any, by: str | None) -> Signal:
+    return _valid(Signal, {"run": run, "name": name, "data": data, "by": by})
+
+
+def _valid(kind: type[_C], fields: Mapping[str, Any]) -> _C:
     try:
-        return Signal(run=run, name=name, data=data, by=by)
+        return kind.model_validate(fields)
     except ValidationError as error:
         [first, *_] = error.errors()
         where = ".".join(str(part) for part in first["loc"])

@@ -15,6 +15,7 @@ from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry, 
 from shared.prompting.versions import FlowVersions
 
 if TYPE_CHECKING:
+    from shared.delivery.rollouts.standings import Read
     from shared.prompting.resolving import Resolver  # only a stage that opens runs has one
 
 
@@ -41,6 +42,8 @@ class Deps:
     callers: Callers = field(default_factory=Callers)
     payload_bucket: str | None = None
     kept: Kept = field(default_factory=Kept)
+    standings: dict[str, Read] = field(default_factory=dict)  # of rollouts, as last read
+    unfit: dict[str, str | None] = field(default_factory=dict)  # why not, by version of a flow
 
     @property
     def blobs(self) -> Blobs:

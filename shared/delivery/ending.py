@@ -80,7 +80,8 @@ class RunEnd:
             await self._deps.bus.publish("events", [message])
 
     def _must_hear(self, status: RunStatus | None = None) -> bool:
-        return must_hear(self._scope.version.flow, status, awaited=self._scope.run.awaited)
+        run = self._scope.run
+        return must_hear(self._scope.version.flow, status, awaited=run.awaited or run.counted)
 
     async def open_revision(self) -> str | None:
         """The run's revision while it goes on; None once it has ended."""

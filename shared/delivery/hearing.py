@@ -14,6 +14,8 @@ from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.homecoming import child_ended, leave_no_child
 from shared.delivery.hooks import start_hook
+from shared.delivery.rollouts.counting import count_end
+from shared.delivery.rollouts.falling_back import fall_back
 from shared.delivery.turns import advance
 from shared.domain.commands import RunEnded
 from shared.domain.events import Event
@@ -25,9 +27,11 @@ from shared.ports import Document, Update
 # again later, by the next tick of `sweep`.
 Listener = Callable[[Document, RunRecord, Received, Deps], Awaitable[bool]]
 LISTENERS: tuple[Listener, ...] = (
+    count_end,
     child_ended,
     leave_no_child,
     start_hook,
+    fall_back,
     undoing.nothing_is_under_way,
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.signalling import take_signal
-from shared.domain.commands import Cancel, Command, Pause, Resume, RunEnded, Signal
+from shared.domain.commands import Cancel, Command, Outcome, Pause, Resume, RunEnded, Signal
 from shared.domain.events import Event
 from shared.errors import EventInvalidError
 
@@ -35,9 +35,17 @@ async def _hear(command: RunEnded, event: Event, received: Received, deps: Deps)
     return await hear(command, event, received, deps)
 
 
+async def _note(command: Outcome, event: Event, received: Received, deps: Deps) -> Handled:
+    """Loaded with the first outcome."""
+    from shared.delivery.rollouts.outcomes import take_outcome  # noqa: PLC0415
+
+    return await take_outcome(command, event, received, deps)
+
+
 Obey = Callable[[Any, Event, Received, Deps], Awaitable[Handled]]
 _OBEY: Mapping[type[Command], Obey] = {
     Cancel: _stop,
+    Outcome: _note,
     Pause: _stop,
     Resume: _stop,
     RunEnded: _hear,

@@ -25,6 +25,7 @@ from shared.domain import chain, ids
 from shared.domain.budget_records import owners_in
 from shared.domain.chain import Advance
 from shared.domain.events import REDRIVE, Event, extensions
+from shared.domain.picks import FALLBACK_OF, NO_PICKS, Picks
 from shared.domain.priorities import attribute_of
 from shared.domain.records import (
     EventRecord,
@@ -51,6 +52,7 @@ class Opening:
     version: FlowVersion
     event: Event
     refusal: SegueError | None = None
+    picks: Picks = NO_PICKS
 
     @property
     def run_id(self) -> str:
@@ -142,8 +144,16 @@ class Opener:
             await self._deps.store.commit([event_write])
         except AlreadyExistsError:
             self._received.describe({}, duplicate_event=True)
+            await self._require_same_flows(openings)
         for opening in openings:
             await self._open_one(opening)
+
+    async def _require_same_flows(self, openings: Sequence[Opening]) -> None:
+        """Another copy of the event may have got other flows meanwhile; those count."""
+        picked = _flows_of(openings)
+        found = await self._deps.store.get(event_path(self._event.key)) if picked else None
+        if found is not None and EventRecord.of(found.data).variants != picked:
+            raise ClaimBusyError(f"event {self._event.id!r}")
 
     async def _open_one(self, opening: Opening) -> None:
         for _ in range(_TRIES):
@@ -206,6 +216,7 @@ class Opener:
             stored_at=self._deps.clock.now(),
             message_id=self._received.delivery.message_id,
             runs=[opening.run_id for opening in openings],
+            variants=_flows_of(openings),
             expire_at=self._deps.expire_at(),
         )
         return Create(event_path(self._event.key), record.document())
@@ -221,7 +232,7 @@ class Opener:
         return [Create(run_path(opening.run_id), document), *progress.writes(plan)]
 
     def _record(self, opening: Opening) -> RunRecord:
-        now, parent = self._now, self._parent()
+        now, parent, picks = self._now, self._parent(), opening.picks
         record = RunRecord(
             run_id=opening.run_id,
             flow=opening.version.flow.flow,
@@ -238,8 +249,12 @@ class Opener:
             parent=parent,
             hook_of=self._message.attributes.get(FAILED_RUN),
             budgets=self._budgets(),
-            unheard=must_hear(opening.version.flow, awaited=parent is not None),
+            unheard=must_hear(opening.version.flow, awaited=bool(parent) or picks.must_hear),
             extensions=opening.carried(self._message.attributes),
+            variants=dict(picks.variants),
+            trials=dict(picks.trials),
+            fallback=picks.fallback,
+            fallback_of=self._message.attributes.get(FALLBACK_OF),
             expire_at=self._deps.expire_at(),
         )
         if opening.refusal is None:
@@ -306,6 +321,11 @@ class Opener:
         pins = self._record(opening).pins(revision)
         carried = opening.carried(self._message.attributes)
         return Scope(pins, opening.version, self._trace, carried, cause=self._event.key)
+
+
+def _flows_of(openings: Sequence[Opening]) -> dict[str, str]:
+    """By rollout, the flow that the event got."""
+    return {name: flow for one in openings for name, flow in one.picks.of_event.items()}
 
 
 def _deadline(opening: Opening, now: datetime) -> datetime | None:

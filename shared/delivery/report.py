@@ -22,6 +22,7 @@ from shared.domain.instances import Instance, by_part, instance_of
 from shared.domain.lanes import ControlRecord, control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import RunRecord, RunStatus, StepRecord, Usage, run_path, step_path
+from shared.domain.rollouts.outcomes import OutcomeRecord, outcomes_of
 from shared.domain.waiting import Awaited
 from shared.errors import VersionMissingError
 from shared.ports import Condition, Query
@@ -51,6 +52,7 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         **(await _line(run, deps)),
         **({"parent": run.parent.model_dump()} if run.parent else {}),
         **await _relations(run, deps),
+        **await _outcomes(run, deps),
         "steps": steps,
         "totals": {
             **_totals(known),
@@ -77,9 +79,21 @@ async def _relations(run: RunRecord, deps: Deps) -> Report:
     related = {
         "hook_of": run.hook_of,
         "undoes": run.undoes,
+        "fallback_of": run.fallback_of,
         "undone_by": await undone_by(run.run_id, deps) if run.error is not None else None,
     }
     return {name: other for name, other in related.items() if other is not None}
+
+
+async def _outcomes(run: RunRecord, deps: Deps) -> Report:
+    """What was said of how well the run did, by name."""
+    found = await deps.store.find(Query(outcomes_of(run.run_id)))
+    records = [OutcomeRecord.of(one.data) for one in found]
+    told = {
+        one.name: {"value": one.value, "by": one.by, "at": _told(one.at)}
+        for one in sorted(records, key=lambda one: one.name)
+    }
+    return {"outcomes": told} if told else {}
 
 
 def summary_of(run: RunRecord, status: RunStatus | None = None) -> Report:
@@ -93,6 +107,7 @@ def summary_of(run: RunRecord, status: RunStatus | None = None) -> Report:
         "event": {"id": run.event_id, "type": run.event_type},
         "created_at": _told(run.created_at),
         "finished_at": _told(run.finished_at),
+        **({"variants": run.variants} if run.variants else {}),
         "paused": run.is_paused,
         **(_pause(run) if run.is_paused else {}),
     }

@@ -33,6 +33,7 @@ def tell_opened(deps: Deps, document: Mapping[str, Any], *, again: bool = False)
             trace_id=_trace_id(run),
             kind="run_started",
             labels={**run.pins("").labels(), "event_type": run.event_type},
+            **({"variants": run.variants} if run.variants else {}),
         )
     if run.status.is_final:
         tell_ended_run(deps, document, document)

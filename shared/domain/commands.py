@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, ValidationError
 
 from shared.domain.events import Event
 from shared.domain.model import Json, Wire
@@ -64,8 +64,17 @@ class RunEnded(Command):
     type: ClassVar[str] = "segue.run.ended"
 
 
+class Outcome(Command):
+    """Says how well a run did. Anybody may: it is no order."""
+
+    type: ClassVar[str] = "outcome.recorded"
+
+    name: str = Field(min_length=1, max_length=128)
+    value: StrictBool | StrictInt | StrictFloat
+
+
 COMMANDS: Mapping[str, type[Command]] = {
-    kind.type: kind for kind in (Signal, Cancel, Pause, Resume, RunEnded)
+    kind.type: kind for kind in (Signal, Cancel, Pause, Resume, RunEnded, Outcome)
 }
 
 

@@ -59,6 +59,7 @@ class RunPins(Wire):
     awaited: bool = False  # a step of another run waits for it
     undoes: str | None = None  # the run whose steps it undoes
     budgets: tuple[str, ...] = ()  # of the runs above it, which its model calls count against
+    counted: bool = False  # a rollout has to hear of its end
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the run may have timed out: then its record is worth a read."""
@@ -97,7 +98,8 @@ class PromptPin(Wire):
 
     def labels(self) -> dict[str, str]:
         """What log lines about a step of this prompt are labelled with."""
-        return {"prompt": self.name, "prompt_version": self.version}
+        variant = {"prompt_variant": self.variant} if self.variant is not None else {}
+        return {"prompt": self.name, "prompt_version": self.version, **variant}
 
 
 class ModelRequest(Wire):

@@ -67,9 +67,12 @@ def blob_path(blob_id: str) -> str:
 
 
 class EventRecord(Record):
-    """`events/{key}`: the event store. `runs` are the runs it opened."""
+    """`events/{key}`: the event store. `runs` are the runs it opened.
 
-    JSON_FIELDS = frozenset({"event"})
+    `variants`: by rollout, the flow it got. Copies of the event get the same.
+    """
+
+    JSON_FIELDS = frozenset({"event", "variants"})
 
     event: Json
     type: str
@@ -79,6 +82,7 @@ class EventRecord(Record):
     stored_at: datetime
     message_id: str
     runs: list[str] = Field(default_factory=list)
+    variants: dict[str, str] = Field(default_factory=dict)
     expire_at: datetime
 
     def read(self) -> Event:
@@ -95,7 +99,8 @@ class RunRecord(Record):
     It may be the hook of a run that has failed, or undo what the steps of one have done.
     """
 
-    JSON_FIELDS = frozenset({"extensions", "outputs"})  # names from outside are no field names
+    # Names from outside are no field names.
+    JSON_FIELDS = frozenset({"extensions", "outputs", "variants", "trials"})
 
     run_id: str
     flow: str
@@ -127,6 +132,10 @@ class RunRecord(Record):
     ticket: int | None = None  # in the order in which the runs of its key were opened
     due: datetime | None = None
     extensions: dict[str, str] = Field(default_factory=dict)
+    variants: dict[str, str] = Field(default_factory=dict)  # by rollout: what it was given
+    trials: dict[str, str] = Field(default_factory=dict)  # by rollout: what it is counted in
+    fallback: str | None = None  # the flow that a rollout starts where it fails
+    fallback_of: str | None = None  # the run that it takes the place of
     expire_at: datetime
 
     @property
@@ -161,6 +170,7 @@ class RunRecord(Record):
             awaited=self.parent is not None,
             undoes=self.undoes,
             budgets=tuple(self.budgets),
+            counted=bool(self.trials) or self.fallback is not None,
         )
 
 

@@ -67,10 +67,11 @@ class PromptVersion(Wire):
     head: FrontMatter
     body: str
     partials: dict[str, str] = Field(default_factory=dict)
+    variant: str | None = None  # by what name a rollout chose it
 
     @cached_property
     def version(self) -> str:
-        declared = self.model_dump(mode="json", exclude={"name"})
+        declared = self.model_dump(mode="json", exclude={"name", "variant"})
         head = {key: value for key, value in declared["head"].items() if value or key not in _LATER}
         return content_hash({**declared, "head": head})
 

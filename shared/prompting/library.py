@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -22,18 +23,23 @@ from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 from shared.prompting.tool_files import read_tools
 
+if TYPE_CHECKING:
+    from shared.domain.rollouts.declared import Rollout
+
 PARTIALS = "_partials"
 PRICES = "prices.yaml"
+ROLLOUTS = "rollouts"
 
 
 @dataclass(frozen=True)
 class Library:
-    """Flows, prompts and tools by name. `problems` name what was left out, and why."""
+    """Flows, prompts, tools and rollouts by name. `problems` name what was left out, and why."""
 
     flows: Mapping[str, FlowVersion]
     prompts: Mapping[str, PromptVersion]
     problems: tuple[Problem, ...]
     tools: Mapping[str, ToolVersion] = field(default_factory=dict)
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
 
 
 NO_TOOLS: Mapping[str, ToolVersion] = {}
@@ -41,7 +47,7 @@ NO_LIBRARY = Library({}, {}, ())
 
 
 def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
-    """Reads `templates`, `tools` and `flows`. Never raises for what a person wrote there."""
+    """Reads what is in `root`'s folders. Never raises for what a person wrote there."""
     problems: list[Problem] = []
     prompts = _read_prompts(root, problems)
     tools = read_tools(root, problems)
@@ -64,7 +70,8 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     unfit = children_problems(known, frozenset(path.stem for path in paths))
     files = {problem.file for problem in unfit}
     sound = {name: one for name, one in flows.items() if sources[name].file not in files}
-    return Library(sound, prompts, tuple(sorted([*problems, *unfit])), tools)
+    rollouts = _read_rollouts(root, sound, prompts, problems)
+    return Library(sound, prompts, tuple(sorted([*problems, *unfit])), tools, rollouts)
 
 
 def read_flow(
@@ -131,6 +138,20 @@ def read_prices(root: Path) -> PriceTable:
         return PriceTable.model_validate(source.data)
     except ValidationError as error:
         raise SourceProblems(source.problems(error)) from error
+
+
+def _read_rollouts(
+    root: Path,
+    flows: Mapping[str, FlowVersion],
+    prompts: Mapping[str, PromptVersion],
+    problems: list[Problem],
+) -> Mapping[str, Rollout]:
+    """Loaded where there are some."""
+    if not (root / ROLLOUTS).is_dir():
+        return {}
+    from shared.prompting.rollout_file import read_rollouts  # noqa: PLC0415
+
+    return read_rollouts(root / ROLLOUTS, flows, prompts, problems)
 
 
 def _read_prompts(root: Path, problems: list[Problem]) -> dict[str, PromptVersion]:

@@ -48,7 +48,7 @@ def render(
 
 def pin_of(prompt: PromptVersion) -> PromptPin:
     """Which prompt this is, for records and logs."""
-    return PromptPin(name=prompt.name, version=prompt.version)
+    return PromptPin(name=prompt.name, version=prompt.version, variant=prompt.variant)
 
 
 def _check_input(prompt: PromptVersion, arguments: Mapping[str, Any]) -> None:

@@ -88,19 +88,28 @@ class Resolver:
 
         Raises PromptVersionMissingError for an exact one, or a Transient error.
         """
+        if ref.is_exact and ref.at == bundled.version:
+            return bundled
+        return await self.pointed(ref, now) or bundled
+
+    async def pointed(self, ref: PromptRef, now: datetime) -> PromptVersion | None:
+        """The version that a reference stands for; None where it is a label that is not set.
+
+        Raises PromptVersionMissingError for an exact one, or a Transient error.
+        """
         if ref.is_exact:
-            return bundled if ref.at == bundled.version else await self._exact(ref)
+            return await self._exact(ref)
         await self._refresh(ref, now)
         number = self._labels.pointed.get(ref)
         if number is None:
             if ref.at != PRODUCTION:
                 self._tell(f"label {ref.at!r} of prompt {ref.name!r} is not set", now)
-            return bundled
+            return None
         try:
             self._served[ref] = await self._exact(PromptRef(ref.name, str(number)))
         except (*_NO_ANSWER, PromptVersionMissingError) as error:
             self._tell(f"version {number} of prompt {ref.name!r} cannot be read: {error}", now)
-        return self._served.get(ref, bundled)
+        return self._served.get(ref)
 
     async def _exact(self, ref: PromptRef) -> PromptVersion:
         if ref not in self._versions:

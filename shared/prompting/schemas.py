@@ -1,4 +1,4 @@
-"""The JSON Schemas of flow files and prompt heads, generated for editors and other tools.
+"""The JSON Schemas of flows, rollouts and prompt heads, generated for editors and other tools.
 
 `python -m shared.prompting.schemas` writes them to `prompts/schemas`; a test refuses drift.
 """
@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from shared.domain.flow import Flow
 from shared.domain.model import Declared
+from shared.domain.rollouts.declared import Rollout
 from shared.domain.version import FrontMatter
 from shared.prompting.cases import CaseFile
 
@@ -24,6 +25,7 @@ _MODELS: dict[str, type[Declared]] = {
     "cases.schema.json": CaseFile,
     "flow.schema.json": Flow,
     "prompt.schema.json": FrontMatter,
+    "rollout.schema.json": Rollout,
 }
 
 

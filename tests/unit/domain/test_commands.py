@@ -35,5 +35,13 @@ def test_a_command_that_lacks_something_is_refused(data: object) -> None:
         command_of(event("segue.run.signal", data))
 
 
-def test_all_commands_have_types_that_nobody_outside_may_send() -> None:
-    assert all(name.startswith(OWN) for name in COMMANDS)
+def test_all_orders_have_types_that_nobody_outside_may_send() -> None:
+    """An outcome orders nothing, and comes from outside as a rule."""
+    assert [name for name in COMMANDS if not name.startswith(OWN)] == ["outcome.recorded"]
+
+
+@pytest.mark.parametrize("value", ["1", None, [1]])
+def test_an_outcome_is_a_number_or_true_or_false(value: object) -> None:
+    told = {"run": "r", "name": "helpful", "value": value}
+    with pytest.raises(EventInvalidError, match=r"outcome\.recorded: value"):
+        command_of(event("outcome.recorded", told))

@@ -1,0 +1,97 @@
+"""Rollout files: what they may say, and that each mistake is told with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.domain.rollouts.declared import SUCCESS, Guard, Rollout
+from shared.prompting.library import Library, read_library
+
+PROMPT = "---\ndescription: d\nmodel: m\n---\nHi."
+FLOW = "flow: {name}\non: {{event: t}}\nsteps:\n  a: {{prompt: say}}\n"
+
+
+def read(tmp_path: Path, *files: str) -> Library:
+    """A library of flows `old` and `new`, prompt `say` and rollouts named x, y, …"""
+    texts = {
+        "templates/say.md.j2": PROMPT,
+        **{f"flows/{name}.yaml": FLOW.format(name=name) for name in ("old", "new")},
+        **{f"rollouts/{name}.yaml": text for name, text in zip("xyz", files, strict=False)},
+    }
+    for name, text in texts.items():
+        path = tmp_path / "prompts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return read_library(tmp_path / "prompts")
+
+
+SPLIT = "rollout: x\nof: {prompt: say}\nsplit: {variants: {production: 90, staging: 10}}\n"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "of: {prompt: say}\nsplit: {key: event.data.user, variants: {production: 99.5, '3': 0.5}}",
+        "of: {model: say}\ncanary: {candidate: gemini-2.5-pro, share: 10%}",
+        "of: {prompt: say}\ncanary: {candidate: s, share: 5, guard: {metric: cost, range: [0, 1]}}",
+        "of: {prompt: say}\nshadow: {candidate: staging}",
+        "of: {flow: old}\nsplit: {variants: {old: 50, new: 50}}\nfallback: old",
+        "of: {flow: old}\nadapt: {arms: [old, new], outcome: helpful, explore: 20%}",
+    ],
+)
+def test_every_way_to_share_runs_can_be_written(tmp_path: Path, way: str) -> None:
+    found = read(tmp_path, f"rollout: x\n{way}\n")
+    assert found.problems == ()
+    rollout = found.rollouts["x"]
+    assert Rollout.model_validate(rollout.declaration()) == rollout
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (SPLIT.replace("10}", "20}"), 3, "add up to 110; they must add up to 100"),
+        (SPLIT.replace("split", "splitt"), 3, "splitt: unknown key"),
+        (SPLIT.replace("say", "sya"), 2, "there is no prompt 'sya'; did you mean 'say'?"),
+        (SPLIT.replace("prompt: say", "flow: old"), 2, "no sound flow 'production'"),
+        (SPLIT.replace("prompt: say", "prompt: say, flow: old"), 2, "exactly one of prompt, model"),
+        (SPLIT.replace("x", "z"), 1, "name the file after it"),
+        (SPLIT.replace("{v", "{key: run.id, v"), 3, "'run' is undefined; a key sees `event`"),
+        (SPLIT.replace("{v", "{key: 'event.', v"), 3, "is not valid"),
+        (f"{SPLIT}shadow: {{candidate: s}}\n", 1, "give exactly one of split, canary"),
+        (f"{SPLIT}fallback: old\n", 1, "only where runs get other flows"),
+        (
+            "rollout: x\nof: {model: say}\n"  # noqa: ISC004
+            "canary: {candidate: m2, share: 10%, guard: {metric: latency}}\n",
+            3,
+            "latency needs a range",
+        ),
+        ("rollout: x\nof: {prompt: say}\nadapt: {arms: [a, a], outcome: o}\n", 3, "there twice"),
+        ("just text", 1, "a rollout file is a mapping"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_leaves_the_rest_alone(
+    tmp_path: Path, text: str, line: int, told: str
+) -> None:
+    found = read(tmp_path, text)
+    assert found.rollouts == {}
+    assert set(found.flows) == {"old", "new"}
+    assert {(one.file, one.line) for one in found.problems} == {("prompts/rollouts/x.yaml", line)}
+    assert any(told in problem.message for problem in found.problems)
+
+
+def test_one_prompt_has_one_rollout(tmp_path: Path) -> None:
+    other = SPLIT.replace("x", "y").replace("prompt: say", "model: say")
+    found = read(tmp_path, SPLIT, other)
+    assert set(found.rollouts) == {"x"}
+    assert "'x' is about 'say' already" in found.problems[0].message
+
+
+def test_a_guard_knows_which_way_is_better() -> None:
+    assert Guard().metric == SUCCESS
+    assert [Guard().score(value) for value in (0, 1, 7)] == [0, 1, 1]
+    seconds = Guard(metric="latency", range=(0, 10), margin=1)
+    assert [seconds.score(value) for value in (0, 5, 20)] == [1, 0.5, 0]
+    assert seconds.tolerated == 0.1
+    assert Guard(metric="handed_on", better="lower").score(1) == 0
