@@ -46,6 +46,11 @@ async def handle(received: Received, deps: Deps) -> Handled:
     about = {"place": envelope.place, "resumes": envelope.resumes}
     message = scope.message(envelope.step, "generate", task, envelope.context, **about)
     await deps.bus.publish("generate", [message])
+    if version.shadows:
+        # Loaded where a run has a shadow.
+        from shared.delivery.rollouts.shadowing import cast_shadow  # noqa: PLC0415
+
+        await cast_shadow(scope, envelope, deps)
     reach("emitted")
     return Handled("composed")
 

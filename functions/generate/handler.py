@@ -6,7 +6,7 @@ Claims, records and successors are the protocol's business, not this module's.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from shared.delivery.asking import request_for
 from shared.delivery.deps import Deps
@@ -24,6 +24,7 @@ from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
 from shared.ports import Model, ModelReply
 from shared.prompting.render import pin_of, schema_problem
 
+SHADOW = "segue-shadow"  # attribute of what no step waits for
 _REPAIR = (
     "That answer does not fit the required JSON schema: {problem}\n"
     "Answer again with nothing but JSON that fits the schema."
@@ -33,7 +34,12 @@ _KEPT_CHARACTERS = 200_000  # of an answer that did not fit; two of them fit int
 
 
 async def handle(received: Received, deps: Deps) -> Handled:
-    """Runs the step under the protocol."""
+    """Runs the step under the protocol; of a shadow's question there is none."""
+    if SHADOW in received.delivery.message.attributes:
+        # Loaded where a run has a shadow.
+        from functions.generate.shadow import answer  # noqa: PLC0415
+
+        return await answer(received, deps)
     return await run_step(received, deps, ask, check_run=False)
 
 
@@ -56,8 +62,8 @@ async def ask(task: StepTask, deps: Deps) -> Json:
     return output
 
 
-def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> _Talk:
-    return _Talk(Caller(task, deps, model, _seconds(task)), task.spent, request)
+def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> Talk:
+    return Talk(Caller(task, deps, model, _seconds(task)), task.spent, request)
 
 
 async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) -> Json:
@@ -96,14 +102,20 @@ def _seconds(task: StepTask) -> float:
     return budget if own is None or own > budget else own + 1
 
 
+class Asks(Protocol):
+    """Whoever asks a model and sees to the bill."""
+
+    async def ask(self, request: ModelRequest) -> ModelReply: ...
+
+
 @dataclass
-class _Talk:
+class Talk:
     """One conversation about one answer. It may be one that asks for `calls` of tools.
 
     `said` is what was said in it, beside the request.
     """
 
-    caller: Caller
+    caller: Asks
     spent: Spent
     request: ModelRequest
     said: list[Said] = field(default_factory=list)

@@ -35,6 +35,7 @@ EXPIRING = (
     "budgets",
     "breakers",
     "cache",
+    "comparisons",
 )
 _INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress", "outcomes", "holds")}
 
@@ -47,6 +48,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     begun = await take_turns(deps)
     batches = await publish_due(deps)
     decided = await _decide(deps)
+    compared = await _compare(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -57,7 +59,13 @@ async def handle(received: Received, deps: Deps) -> Handled:
                 unreachable = error
     ended = [run.name for run in timed_out]
     about = {"due": due, "begun": begun, "batches": batches, "unheard": unheard, "expired": expired}
-    received.describe({}, timed_out=ended, **about, **({"decided": decided} if decided else {}))
+    received.describe(
+        {},
+        timed_out=ended,
+        **about,
+        **({"decided": decided} if decided else {}),
+        **({"compared": compared} if compared else {}),
+    )
     if unreachable is not None:
         raise unreachable
     return Handled("swept")
@@ -72,6 +80,17 @@ async def _decide(deps: Deps) -> list[str]:
     from shared.delivery.rollouts.deciding import decide  # noqa: PLC0415
 
     return await decide(running, deps)
+
+
+async def _compare(deps: Deps) -> int:
+    """How many answers of shadows were compared with what was used."""
+    query = Query("comparisons", (("open", "==", True),), limit=ROLLOUTS_A_TICK)
+    found = await deps.store.find(query)
+    if not found:
+        return 0
+    from shared.delivery.rollouts.comparing import compare  # noqa: PLC0415
+
+    return await compare(found, deps.store)
 
 
 async def _overdue(deps: Deps) -> list[Document]:

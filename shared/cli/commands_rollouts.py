@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from shared.cli.options import AsJson, is_bare
-from shared.cli.output import out, print_json, safe, say
+from shared.cli.output import cut, money, out, print_json, safe, say
 from shared.cli.world import connect
 from shared.delivery.rollouts.moving import move
 from shared.delivery.rollouts.telling import all_rollouts, rollout_report
@@ -128,9 +129,26 @@ def _print(report: Report, *, as_json: bool) -> None:
         table.add_row(safe(row["variant"]), version, row["metric"], str(row["runs"]), mean)
     if report["measured"]:
         out.print(table)
+    _print_comparisons(report.get("comparisons"))
     for move_ in report["history"]:
         at = move_["at"][:19].replace("T", " ")
         say(f"  [dim]{at}[/] {move_['status']} by {safe(move_['by'])}: {safe(move_['why'])}")
+
+
+def _print_comparisons(found: Report | None) -> None:
+    if found is None:
+        return
+    say(f"  {found['equal']} of {found['compared']} equal, {found['failed']} failed")
+    table = _table("run", "step", "", "usual", "shadow", "cost", "time")
+    for one in found["latest"]:
+        sides = (one["usual"], one["candidate"])
+        told = [cut(safe(json.dumps(side["output"], ensure_ascii=False)), 40) for side in sides]
+        costs = " / ".join(money(side["cost_usd"]) for side in sides)
+        times = " / ".join(f"{side['seconds'] or 0:.2f} s" for side in sides)
+        mark = "equal" if one["equal"] else "differs"
+        table.add_row(safe(one["run_id"]), safe(one["step"] or ""), mark, *told, costs, times)
+    if found["latest"]:
+        out.print(table)
 
 
 def _table(*columns: str) -> Table:

@@ -120,6 +120,13 @@ class Undoing(Wire):
     items: dict[str, UndoneItems] = Field(default_factory=dict)
 
 
+class ShadowPrompt(Wire):
+    """Answers beside a prompt, for a rollout; nothing acts on it."""
+
+    rollout: str
+    prompt: PromptVersion
+
+
 class FlowVersion(Wire):
     """One version of a flow, complete in itself. With `undoing` it undoes one run of another."""
 
@@ -127,6 +134,7 @@ class FlowVersion(Wire):
     prompts: dict[str, PromptVersion] = Field(default_factory=dict)
     tools: dict[str, ToolVersion] = Field(default_factory=dict)
     undoing: Undoing | None = None
+    shadows: dict[str, ShadowPrompt] = Field(default_factory=dict)  # by the prompt they shadow
 
     @cached_property
     def version(self) -> str:

@@ -56,7 +56,9 @@ def _flow(name: str, deps: Deps) -> Arm:
 
 def _asked_of(usual: PromptVersion, model: str) -> Arm:
     fields = {name: getattr(usual, name) for name in PromptVersion.model_fields}
-    head = usual.head.model_copy(update={"model": model})
+    others = tuple(one for one in usual.head.models if one != model)
+    chain = {"model": model, "models": (model, *others) if others else ()}
+    head = usual.head.model_copy(update=chain)
     prompt = PromptVersion(**{**fields, "head": head})
     return Arm(prompt.version, prompt=prompt)
 

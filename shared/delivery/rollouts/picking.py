@@ -23,9 +23,9 @@ from shared.domain.records import EventRecord, event_path
 from shared.domain.rollouts.adapting import draw
 from shared.domain.rollouts.declared import Adapt, Rollout, Shadow
 from shared.domain.rollouts.records import Standing, is_moot, weights
-from shared.domain.rollouts.sticky import choose
+from shared.domain.rollouts.sticky import choose, fraction
 from shared.domain.starts import START
-from shared.domain.version import FlowVersion, PromptVersion
+from shared.domain.version import FlowVersion, PromptVersion, ShadowPrompt
 from shared.errors import Permanent
 from shared.prompting.fitting import unfit
 from shared.prompting.resolving import with_prompts
@@ -98,9 +98,44 @@ class _Picking:
             name = rollout.of.prompt or rollout.of.model
             if opening.refusal is not None:
                 return opening
-            if name in opening.version.prompts and not isinstance(rollout.way, Shadow):
+            if name not in opening.version.prompts:
+                continue
+            if isinstance(rollout.way, Shadow):
+                opening = await self._shadowed(opening, rollout, name, rollout.way.share / 100)
+            else:
                 opening = await self._prompt(opening, rollout, name)
         return opening
+
+    async def _shadowed(
+        self, opening: Opening, rollout: Rollout, name: str, share: float
+    ) -> Opening:
+        """The same, and the candidate answers too. One that cannot is left out: it is a shadow."""
+        usual, shadow = opening.version.prompts[name], None
+        try:
+            arms = await arms_of(rollout, usual, self._deps)
+            versions = {one: arm.version for one, arm in arms.items()}
+            standing = await standing_of(rollout, versions, self._deps.standings, self._deps)
+            is_running = standing.record.status is Standing.RUNNING
+            if is_running and fraction("shadow", rollout.rollout, opening.run_id) < share:
+                shadow = next((arms[one] for one in arms if one == rollout.variants[1]), None)
+        except Permanent as error:
+            self._left_out(rollout, str(error))
+        if shadow is None or shadow.prompt is None or shadow.version == usual.version:
+            return opening
+        prompt = _marked(shadow.prompt, rollout.variants[1])
+        if reason := self._unfit(_with(opening.version, name, prompt)):
+            self._left_out(rollout, reason)
+            return opening
+        fields = {one: getattr(opening.version, one) for one in FlowVersion.model_fields}
+        shadows = {
+            **opening.version.shadows,
+            name: ShadowPrompt(rollout=rollout.rollout, prompt=prompt),
+        }
+        return replace(opening, version=FlowVersion(**{**fields, "shadows": shadows}))
+
+    def _left_out(self, rollout: Rollout, reason: str) -> None:
+        told = f"rollout {rollout.rollout!r}: the shadow is left out: {reason}"
+        self._deps.telemetry.log("WARNING", told)
 
     async def _prompt(self, opening: Opening, rollout: Rollout, name: str) -> Opening:
         usual = opening.version.prompts[name]

@@ -8,9 +8,12 @@ from shared.delivery.rollouts.deciding import measured
 from shared.delivery.rollouts.moving import RolloutUnknownError
 from shared.delivery.rollouts.standings import Sight, tallies
 from shared.domain.rollouts.records import ROLLOUTS, RolloutRecord, rollout_path
+from shared.domain.rollouts.shadows import COMPARISONS, ComparisonRecord
 from shared.ports import Query
 
 Report = dict[str, Any]
+MOST_COMPARISONS = 1000
+_SHOWN = 20
 
 
 async def all_rollouts(sight: Sight) -> list[Report]:
@@ -38,7 +41,23 @@ async def rollout_report(name: str, sight: Sight) -> Report:
         ]
     history = [one.model_dump(mode="json") for one in record.history]
     told = {"measured": rows, "verdicts": verdicts, "history": history}
+    if rollout.shadow is not None:
+        told["comparisons"] = await _comparisons(name, sight)
     return {**_summary(record), "declaration": record.declaration, **told}
+
+
+async def _comparisons(name: str, sight: Sight) -> Report:
+    """How often the shadow was compared, how often it was equal, and the latest of them."""
+    query = Query(COMPARISONS, (("rollout", "==", name),), limit=MOST_COMPARISONS)
+    found = [ComparisonRecord.of(one.data) for one in await sight.store.find(query)]
+    ended = sorted((one for one in found if not one.open), key=lambda one: one.at, reverse=True)
+    return {
+        "compared": len(ended),
+        "equal": sum(one.equal is True for one in ended),
+        "failed": sum(one.candidate.error is not None for one in ended),
+        "is_cut": len(found) == MOST_COMPARISONS,
+        "latest": [one.model_dump(mode="json", exclude={"expire_at"}) for one in ended[:_SHOWN]],
+    }
 
 
 def _summary(record: RolloutRecord) -> Report:

@@ -1,0 +1,68 @@
+"""What a shadow is asked, and how its answer compares: `comparisons/{id}`.
+
+The question is no stage message: whatever becomes of it, no step is failed by it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.domain.envelope import ModelRequest, PromptPin
+from shared.domain.ids import digest
+from shared.domain.model import Json, Wire
+from shared.domain.recording import Failure, Record, Tokens
+
+SHADOW = "segue-shadow"  # attribute: the rollout whose shadow is asked
+COMPARISONS = "comparisons"
+
+
+def comparison_path(rollout: str, run_id: str, step: str | None = None) -> str:
+    return f"{COMPARISONS}/{digest(rollout, run_id, step or '', length=24)}"
+
+
+class ShadowQuestion(Wire):
+    """Asks the model what a candidate would have answered for a step."""
+
+    rollout: str
+    run_id: str
+    flow: str
+    step: str
+    correlation_id: str
+    prompt: PromptPin
+    request: ModelRequest
+
+
+class Side(Wire):
+    """What one of the two came to, and what that took."""
+
+    version: str
+    model: str | None = None
+    output: Json = None
+    error: Failure | None = None
+    tokens: Tokens = Tokens()
+    cost_usd: float | None = None
+    seconds: float | None = None
+
+
+class ComparisonRecord(Record):
+    """`comparisons/{id}`: the shadow of a step, or of a run. `open` until both have ended."""
+
+    JSON_FIELDS = frozenset({"candidate", "usual"})
+
+    rollout: str
+    run_id: str
+    step: str | None = None
+    shadow_run: str | None = None  # of a flow: the run that was its shadow
+    variant: str
+    candidate: Side
+    usual: Side | None = None
+    equal: bool | None = None
+    open: bool = True
+    at: datetime
+    expire_at: datetime
+
+    def with_usual(self, usual: Side) -> ComparisonRecord:
+        """Both have ended. They are equal where both have succeeded with the same output."""
+        succeeded = usual.error is None and self.candidate.error is None
+        equal = succeeded and usual.output == self.candidate.output
+        return self.model_copy(update={"usual": usual, "equal": equal, "open": False})
