@@ -40,7 +40,8 @@ SegueError
 │   │   ├── ToolUnknownError
 │   │   ├── ToolArgumentsError
 │   │   ├── ToolFailedError
-│   │   │   └── ToolRefusal
+│   │   │   ├── ToolRefusal
+│   │   │   └── ToolUnreachableError
 │   │   ├── ToolResultError
 │   │   ├── ToolTimeoutError
 │   │   ├── ToolRepeatedError
@@ -136,6 +137,7 @@ from shared.tool_errors import (
     ToolResultError,
     ToolTimeoutError,
     ToolUnknownError,
+    ToolUnreachableError,
 )
 
 __all__ = [
@@ -185,6 +187,7 @@ __all__ = [
     "ToolResultError",
     "ToolTimeoutError",
     "ToolUnknownError",
+    "ToolUnreachableError",
     "Transient",
     "UsageError",
     "WaitInvalidError",

@@ -197,7 +197,8 @@ class ToolServers(Protocol):
         """What the tool returned; `key` is the same for each repetition of the call.
 
         Raises ToolUnknownError where no such server is declared, ToolFailedError where the server
-        says so, or broke off, EffectUnavailableError where the call was not sent.
+        says so, ToolUnreachableError where nothing was sent, EffectUnavailableError where nobody
+        knows whether the call was carried out.
         """
         ...
 

@@ -40,6 +40,13 @@ class ToolRefusal(ToolFailedError):
     """
 
 
+class ToolUnreachableError(ToolFailedError):
+    """The server that has the tool cannot be reached; nothing was sent.
+
+    Check its entry in `prompts/tools/servers.yaml`, then redrive the dead letter.
+    """
+
+
 class ToolResultError(ToolError):
     """The tool returned what its result's annotation does not allow.
 

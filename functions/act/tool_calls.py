@@ -76,7 +76,8 @@ class _Call:
         self._record = record
         self._call = note.call
         self._tool = tool
-        self._effect = task.scope.version.tools[tool.tool].effect
+        self._version = task.scope.version.tools[tool.tool]
+        self._effect = self._version.effect
         self._was_begun = len(record.attempts) - 1 > note.cleared
         self._context = _context(task, note.call, deps)
 
@@ -105,7 +106,7 @@ class _Call:
             found = await probe(name, args, self._context)
             if isinstance(found, Happened):
                 return cast("Json", found.result)  # it has been checked to be that
-        return await invoke(name, args, self._context)
+        return await invoke(name, args, self._context, self._version)
 
     def _unknown(self) -> LeftToPerson:
         record = self._record
@@ -130,4 +131,5 @@ def _context(task: StepTask, call: ToolCall, deps: Deps) -> ToolContext:
         correlation_id=run.correlation_id,
         now=deps.clock.now(),
         records=StoredRecords(deps.store, deps.expire_at),
+        servers=deps.servers,
     )

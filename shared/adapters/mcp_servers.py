@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared.domain.model import Json
 from shared.domain.tool import MCP, NAME, ToolVersion
-from shared.errors import EffectUnavailableError, ToolFailedError, ToolUnknownError
+from shared.errors import (
+    EffectUnavailableError,
+    ToolError,
+    ToolFailedError,
+    ToolUnknownError,
+    ToolUnreachableError,
+)
 from shared.prompting.source import SourceProblems
 from shared.prompting.tool_servers import ToolServer
 
@@ -52,7 +58,7 @@ class McpServers:
     async def tools(self, server: str) -> list[ToolVersion]:
         """What the server offers, as tools named `server.tool`, but for names no model takes.
 
-        Raises ToolUnknownError where no such server is declared, EffectUnavailableError.
+        Raises ToolUnknownError where no such server is declared, ToolUnreachableError.
         """
         declared = self._declared(server)
         found: list[Tool] = []
@@ -158,14 +164,13 @@ def _plain(value: Any) -> Json:
 
 
 def _broken(server: str, error: Exception, *, begun: bool) -> Exception:
-    """A call that was not sent may be made later; of one that was, nobody knows."""
+    """What an exception of the package means: it makes a difference whether a call was sent."""
     first: BaseException = error
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
-    if isinstance(first, ToolFailedError | ToolUnknownError):
+    if isinstance(first, ToolError):
         return first
     why = f"{type(first).__name__}: {first}".rstrip(": ")
     if not begun:
-        return EffectUnavailableError(f"the MCP server {server} cannot be reached: {why}")
-    told = f"the MCP server {server} broke off ({why}); whether the call was carried out is unknown"
-    return ToolFailedError(told)
+        return ToolUnreachableError(f"the MCP server {server} cannot be reached: {why}")
+    return EffectUnavailableError(f"the MCP server {server} broke off: {why}")

@@ -19,7 +19,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.stage import Handle, receive
 from shared.domain.envelope import Message
 from shared.domain.stages import Retry, Stage
-from shared.ports import Bus, Effects, Model, Store
+from shared.ports import Bus, Effects, Model, Store, ToolServers
 from shared.prompting.library import NO_LIBRARY, Library
 from shared.prompting.registry import StoredPrompts
 from shared.prompting.resolving import Resolver
@@ -56,6 +56,7 @@ class World:
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     model: Model = field(default_factory=ScriptedModel)
     effects: Effects = field(default_factory=RecordingEffects)
+    servers: ToolServers | None = None
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     payload_bucket: str | None = None
     store: Store | None = None
@@ -77,6 +78,7 @@ class World:
             retention=timedelta(days=30),
             model=self.model,
             effects=self.effects,
+            servers=self.servers,
             payload_bucket=self.payload_bucket,
         )
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from shared.domain.model import Json
 from shared.domain.tool import MCP, ToolVersion
-from shared.errors import ToolArgumentsError, ToolResultError, ToolUnknownError
+from shared.errors import (
+    EffectUnavailableError,
+    ToolArgumentsError,
+    ToolResultError,
+    ToolUnknownError,
+    ToolUnreachableError,
+)
 from shared.tools.context import ToolContext
 
 _SHOWN = 3  # problems that are told at once
@@ -24,7 +30,11 @@ def is_remote(version: ToolVersion) -> bool:
 async def invoke_remote(
     version: ToolVersion, args: Mapping[str, Json], context: ToolContext
 ) -> Json:
-    """The result. Raises what `invoke` does; EffectUnavailableError where nothing was sent."""
+    """The result. Raises what `invoke` does.
+
+    EffectUnavailableError too: where the call may be made again as if it had not been, and where
+    nobody knows whether an unsafe one was carried out.
+    """
     server = version.source.removeprefix(MCP)
     if context.servers is None:
         remedy = "give `act` the extra `mcp` in functions/stages.yaml, then `make lock`"
@@ -32,7 +42,12 @@ async def invoke_remote(
     if problems := _problems(version.parameters, dict(args)):
         raise ToolArgumentsError(f"{version.name}: {problems}")
     tool = version.name.removeprefix(f"{server}.")
-    result = await context.servers.call(server, tool, args, context.key)
+    try:
+        result = await context.servers.call(server, tool, args, context.key)
+    except ToolUnreachableError as error:
+        if version.effect == "unsafe":  # known not to have happened: that is for the model
+            raise
+        raise EffectUnavailableError(error.detail) from error
     if problems := _problems(version.result, result):
         raise ToolResultError(f"{version.name}: {problems}")
     return result

@@ -29,6 +29,7 @@ from shared.errors import (
     ToolFailedError,
     ToolResultError,
     ToolUnknownError,
+    ToolUnreachableError,
 )
 from shared.prompting.tool_files import tool_text
 from shared.prompting.tool_servers import ToolServer
@@ -155,16 +156,21 @@ async def test_a_result_that_breaks_the_declared_schema_is_refused(weather: Serv
 
 
 async def test_a_call_that_was_sent_and_not_answered_may_have_happened(weather: Served) -> None:
-    with pytest.raises(ToolFailedError, match="whether the call was carried out is unknown"):
+    with pytest.raises(EffectUnavailableError, match="broke off: TimeoutError"):
         await known(weather, timeout=1.5).call("weather", "hang", {}, "k")
 
 
-async def test_a_call_that_was_not_sent_is_made_later(weather: Served) -> None:
-    gone = ToolServer(url="http://127.0.0.1:9/mcp")
-    with pytest.raises(EffectUnavailableError, match="cannot be reached"):
-        await McpServers(lambda: {"weather": gone}, {}).call("weather", "look_up", {}, "k")
-    with pytest.raises(EffectUnavailableError, match="cannot be reached"):
+async def test_a_call_that_was_not_sent_is_made_again_or_told(weather: Served) -> None:
+    with pytest.raises(ToolUnreachableError, match="cannot be reached"):
         await known(weather, headers={}).call("weather", "look_up", {"city": "Delft"}, "k")
+    gone = ToolServer(url="http://127.0.0.1:9/mcp")
+    servers = McpServers(lambda: {"weather": gone}, {})
+    unsafe = ToolVersion(name="weather.x", description="x", parameters={}, source="mcp:weather")
+    with pytest.raises(ToolUnreachableError, match="cannot be reached"):
+        await invoke(unsafe.name, {}, context(servers), unsafe)
+    pure = unsafe.model_copy(update={"effect": "pure"})
+    with pytest.raises(EffectUnavailableError, match="cannot be reached"):
+        await invoke(pure.name, {}, context(servers), pure)
 
 
 async def test_what_is_not_declared_or_not_set_is_named(weather: Served) -> None:

@@ -23,7 +23,7 @@ from shared.domain.envelope import ModelRequest
 from shared.domain.records import DeadLetterRecord, Record, RunRecord
 from shared.domain.tool import ToolVersion
 from shared.domain.version import FlowVersion, PromptVersion
-from shared.ports import Model, Query, Store
+from shared.ports import Model, Query, Store, ToolServers
 from shared.prompting.library import NO_TOOLS, Library, read_flow, read_library
 from shared.prompting.prompt_file import read_prompt
 from shared.runtime.settings import ROOT
@@ -96,12 +96,17 @@ class System:
         counts_attempts: bool = True,
         store: Callable[[MemoryStore], Store] | None = None,
         payload_bucket: str | None = None,
+        servers: ToolServers | None = None,
     ) -> None:
         known = flows if isinstance(flows, Library) else library(*flows)
         self.effects = RecordingEffects()
         self.model = model or ScriptedModel(default=echoing)
         self.world = World(
-            known, model=self.model, effects=self.effects, payload_bucket=payload_bucket
+            known,
+            model=self.model,
+            effects=self.effects,
+            servers=servers,
+            payload_bucket=payload_bucket,
         )
         if store is not None:
             self.world.store = store(self.world.documents)
