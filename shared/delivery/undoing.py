@@ -21,10 +21,10 @@ from shared.domain.chain import StepStatus
 from shared.domain.records import RunRecord, RunStatus, StepRecord, run_path, step_path
 from shared.domain.undoing import Done, undo_run_id, undoing_of
 from shared.domain.version import FlowVersion
-from shared.ports import Create, Document, Update
+from shared.ports import Create, Document, Query, Update
 
 _UNDONE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
-Found = Mapping[str, list[Document]]  # by step: its own record, then those of its items
+Found = Mapping[str, list[Document]]  # by step: its own record, then those that it stands for
 
 
 async def nothing_is_under_way(
@@ -120,7 +120,7 @@ def _done(version: FlowVersion, known: Found) -> Iterator[Done]:
     for name, found in known.items():
         records = [StepRecord.of(one.data) for one in found]
         if version.flow.steps[name].foreach is None:
-            [own] = records
+            own = records[0]
             if _took_effect(version, own):
                 assert own.finished_at is not None
                 yield Done(name, own.finished_at)
@@ -143,6 +143,9 @@ async def _records(found: Document, run: RunRecord, version: FlowVersion, deps: 
         if mapped is not None:
             items = await maps.records(name, mapped.size)
             documents.extend(one for one in items if one is not None)
+        elif StepRecord.of(documents[0].data).has_parts:  # an agent's turns and calls
+            steps = f"{run_path(run.run_id)}/steps"
+            documents.extend(await deps.store.find(Query(steps, (("item_of", "==", name),))))
     return known
 
 

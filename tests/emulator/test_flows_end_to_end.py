@@ -26,6 +26,8 @@ TICKET = {
     "body": "My card was charged twice this month, please refund one payment.",
 }
 
+PROVIDER_IS_ILL = {"provider_id": "T001", "date": "2025-11-21", "reason": "sick"}
+
 
 async def test_a_ticket_is_classified_answered_mailed_and_recorded(system: Harness) -> None:
     event_id = await system.publish("support.ticket.created", TICKET)
@@ -310,3 +312,20 @@ async def test_a_label_is_moved_and_rolled_back_without_a_restart(system: Harnes
     await system.eventually(lambda: served(bundled.version), "the bundled copy")
     run = await report_of(event.data["runs"][0], system.deps)
     assert run["steps"]["second"]["prompt"]["version"] == bundled.version
+
+
+async def test_an_agent_works_with_tools_until_it_is_done(system: Harness) -> None:
+    event_id = await system.publish("provider.unavailable", PROVIDER_IS_ILL)
+    run = await system.only_run(event_id)
+
+    assert run["status"] == "succeeded", run
+    assert run["outputs"]["total_affected"] == 3
+    agent = run["steps"]["reassign"]
+    assert agent["output"]["total_affected"] == 3
+    calls = [call for turn in agent["turns"] for call in turn["calls"]]
+    assert {one["status"] for one in (*agent["turns"], *calls)} == {"succeeded"}
+    assert {one["attempts"] for one in (*agent["turns"], *calls)} == {1}
+    assert max(len(turn["calls"]) for turn in agent["turns"]) > 1  # in parallel
+    assert sum(turn["llm_calls"] for turn in agent["turns"]) == agent["llm_calls"]
+    code, shown, _ = await system.segue("show", run["run_id"])
+    assert (code, "reassign[turn-1.call-0]" in shown) == (0, True)

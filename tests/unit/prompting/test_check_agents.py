@@ -1,0 +1,39 @@
+"""An agent that cannot work is found out before it runs, with its line and a remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.prompting.source import SourceProblems
+from tests.functional.agents import HELPER, TOOLS_KNOWN
+from tests.functional.system import flow
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("agent: hlper", "there is no prompt 'hlper'"),
+        ("agent: helper, tools: [lok]", "there is no tool 'lok'; register it in functions/act"),
+        ("agent: helper, tools: [lok]", "did you mean 'look'?"),
+        ("agent: helper, tools: [look, {tool: look, timeout: 5s}]", "has the tool 'look' twice"),
+        ("agent: helper, foreach: '[1]'", "is an agent, which no `foreach` takes"),
+        (
+            "agent: helper, tools: [{tool: pay, approval: {when: amount > 3}}]",
+            "'amount' is undefined in the approval of 'pay'; it sees `args` and what step 'help'",
+        ),
+        (
+            "agent: helper, tools: [{tool: pay, approval: {when: args.n >}}]",
+            "`args.n >` is not valid",
+        ),
+        (
+            "agent: helper, tools: [{tool: pay, approvers: [ada]}]",
+            "'pay' has `approvers` and nothing to approve",
+        ),
+        ("agent: helper, fallback: {model: other}", "step 'help' asks no model"),
+    ],
+)
+def test_an_agent_that_makes_no_sense_is_refused(step: str, told: str) -> None:
+    with pytest.raises(SourceProblems) as refused:
+        flow(f"help: {{{step}}}", HELPER, tools=TOOLS_KNOWN)
+    assert told in str(refused.value)
+    assert all(problem.line > 1 for problem in refused.value.problems)
