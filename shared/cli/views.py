@@ -87,7 +87,15 @@ def _elsewhere(step: Report) -> str:
     """Where the step's work is done, or how far its items are."""
     if step.get("child"):
         return f"run {step['child']}"
-    return " ".join(part for part in (step.get("tool", ""), _of_items(step), awaited(step)) if part)
+    told = (step.get("tool", ""), _of_items(step), of_turns(step), awaited(step))
+    return " ".join(part for part in told if part)
+
+
+def of_turns(step: Report) -> str:
+    """How far an agent is."""
+    turns = step.get("turns", ())
+    calls = sum(len(turn["calls"]) for turn in turns)
+    return f"{counted(len(turns), 'turn')}, {counted(calls, 'call')}" if turns else ""
 
 
 def _of_items(step: Report) -> str:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from shared.cli.graph.mermaid import mermaid_of
+from shared.cli.graph.progress import with_run
+from shared.cli.graph.reading import graph_of
+from shared.cli.views import run_view
 from shared.delivery.crashpoints import POINTS, Point
+from tests.functional import calls
 from tests.functional.agents import KEPT, MADE, agent, asks, made, model, parts, tools
 from tests.functional.system import EVENT, System
 
@@ -127,3 +134,36 @@ async def test_a_duplicate_of_any_message_changes_nothing():
     assert made() == {"look": 2, "book": 1}
     steps = {path: one for path, one in before.items() if "/steps/" in path}
     assert {path: system.world.documents.documents[path] for path in steps} == steps
+
+
+async def test_a_report_tells_turns_and_calls_as_one_story():
+    system = System([agent()], model=model(TWO, "All done."))
+    await system.start({"n": 7})
+    [run] = system.run_ids()
+    report = await system.report()
+    told = report["steps"]["help"]
+    assert [turn["name"] for turn in told["turns"]] == ["help[turn-1]", "help[turn-2]"]
+    [look, book] = told["turns"][0]["calls"]
+    assert (look["tool"], look["args"], look["output"]) == ("look", {"n": 1}, {"twice": 2})
+    assert book["status"] == "succeeded"
+    assert told["tokens"] == report["totals"]["tokens"]
+    assert told["llm_calls"] == report["totals"]["llm_calls"] == 2
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(run_view(report))
+    shown = console.export_text()
+    [line] = [one for one in shown.splitlines() if "help[turn-1.call-1]" in one]
+    assert "succeeded" in line
+    assert line.split()[-1] == "book"
+    assert "2 turns, 2 calls" in shown
+    drawn = mermaid_of(with_run(graph_of(agent()), report))
+    assert "tools look, book, send, pay" in drawn
+    assert "2 turns, 2 calls" in drawn
+    assert run in shown
+
+
+async def test_an_agent_that_has_succeeded_is_undone_as_a_whole():
+    undo = "compensate: {call: test.count, with: {name: undone, value: '{{ help.text }}'}}"
+    broken = "bad: {needs: help, call: test.fail}"
+    system = System([agent(f"tools: [look], {undo}", broken)], model=model(THEN, "Done."))
+    await system.start({"n": 7})
+    assert calls.SEEN["undone"] == 1

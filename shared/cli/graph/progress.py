@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, State, Way
 from shared.cli.output import counted, money
-from shared.cli.views import awaited
+from shared.cli.views import awaited, of_turns
 from shared.cli.waterfall import length_of_time
 
 Report = dict[str, Any]
@@ -61,7 +61,7 @@ def _told(step: Report) -> list[str]:
     lines = [" · ".join(part for part in (_lasted(step), _tries(step)) if part)]
     if tokens := _tokens(step):
         lines.append(tokens)
-    lines.append(awaited(step))
+    lines += [of_turns(step), awaited(step)]
     return [line for line in lines if line]
 
 

@@ -6,12 +6,13 @@ A key that has no telling of its own below is told as it is written, so a new on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
+from shared.domain.agents import AgentTool
 from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import Step, WaitStep
@@ -129,6 +130,18 @@ def _compensation(value: Compensation) -> str:
     return next(f"{kind} {name}" for kind in kinds if (name := getattr(value, kind)))
 
 
+def _tools(value: Iterable[AgentTool]) -> str:
+    """Their names, and which calls of them a person has to approve."""
+    return ", ".join(f"{tool.tool}{_approval(tool)}" for tool in value)
+
+
+def _approval(tool: AgentTool) -> str:
+    if tool.approval is None:
+        return ""
+    when = "always" if isinstance(tool.approval, str) else f"when {tool.approval.when}"
+    return f" (approval {when})"
+
+
 _TOLD: dict[str, Callable[[Any], str | None]] = {
     "timeout": _seconds,
     "on_error": _on_error,
@@ -136,4 +149,5 @@ _TOLD: dict[str, Callable[[Any], str | None]] = {
     "debounce": _control,
     "on_timeout": _on_error,
     "compensate": _compensation,
+    "tools": _tools,
 }
