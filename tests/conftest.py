@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-_PREFIXES = ("SEGUE_", "GOOGLE_", "GEMINI_", "OTEL_", "K_", "STORAGE_EMULATOR_")
+_PREFIXES = ("SEGUE_", "LANGFUSE_", "GOOGLE_", "GEMINI_", "OTEL_", "K_", "STORAGE_EMULATOR_")
 _NAMES = ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
 # Taken away before anything of the project is imported: a test must not depend on who runs it.
 _OUTSIDE = {

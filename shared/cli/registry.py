@@ -22,6 +22,7 @@ from shared.prompting.library import Library
 from shared.prompting.pushing import By, PromptChanges
 from shared.prompting.registry import StoredPrompts
 from shared.prompting.resolving import with_prompts
+from shared.runtime.settings import settings
 
 
 class NoSuchPromptError(NotFoundError):
@@ -34,6 +35,10 @@ class NoSuchVersionError(NotFoundError):
 
 class UnfitPromptError(UsageError):
     """No label was moved. Correct the prompt and push it again, or the flow that asks with it."""
+
+
+class RegistryElsewhereError(UsageError):
+    """Push prompts and move labels in Langfuse; Segue reads them there, and changes nothing."""
 
 
 class ReferenceInvalidError(UsageError):
@@ -50,8 +55,11 @@ class Registered:
 
 
 def changes() -> PromptChanges:
-    """Raises NothingRunningError and the like."""
-    return PromptChanges(connect().store)
+    """Raises RegistryElsewhereError, NothingRunningError and the like."""
+    store = connect().store
+    if settings().prompt_registry == "langfuse":
+        raise RegistryElsewhereError("SEGUE_PROMPT_REGISTRY is langfuse")
+    return PromptChanges(store)
 
 
 async def heads() -> Mapping[str, PromptHead]:

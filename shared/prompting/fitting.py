@@ -41,12 +41,10 @@ def unfit(version: FlowVersion) -> str | None:
 
     The checks are those of a flow that is read from disk, as far as prompts matter.
     """
-    file = f"flow {version.flow.flow}"
-    problems = FlowCheck(Source(file, {}, {}), version.flow, version.prompts).of_steps()
+    source = Source(f"flow {version.flow.flow}", {}, {})
+    problems = FlowCheck(source, version.flow, version.prompts).of_steps()
     first = next(iter(problems), None)
-    if first is not None:
-        return first.message
-    return too_large(version)
+    return first.message if first is not None else too_large(version)
 
 
 def too_large(version: FlowVersion) -> str | None:

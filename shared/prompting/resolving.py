@@ -68,8 +68,11 @@ class Resolver:
         version that is not there or does not fit; where that cannot be read, a Transient error.
         """
         del event  # labels are the same for all events
+        refs = {called: PromptRef.read(called) for called in version.prompts}
+        labels = frozenset(ref for ref in refs.values() if not ref.is_exact)
+        await self._refresh(labels, now)
         chosen = {
-            called: await self.found(PromptRef.read(called), bundled, now)
+            called: await self.found(refs[called], bundled, now)
             for called, bundled in version.prompts.items()
         }
         if all(chosen[called].version == one.version for called, one in version.prompts.items()):
@@ -99,7 +102,7 @@ class Resolver:
         """
         if ref.is_exact:
             return await self._exact(ref)
-        await self._refresh(ref, now)
+        await self._refresh(frozenset({ref}), now)
         number = self._labels.pointed.get(ref)
         if number is None:
             if ref.at != PRODUCTION:
@@ -119,11 +122,13 @@ class Resolver:
             self._versions[ref] = found
         return self._versions[ref]
 
-    async def _refresh(self, ref: PromptRef, now: datetime) -> None:
+    async def _refresh(self, refs: frozenset[PromptRef], now: datetime) -> None:
+        if not refs:
+            return
         async with self._turn:
-            if self._is_fresh(ref, now):
+            if self._is_fresh(refs, now):
                 return
-            self._asked.add(ref)
+            self._asked |= refs
             self._read_at = now  # of an outage, too: not every run has to wait for it
             try:
                 self._labels = await self._registry.pointed(frozenset(self._asked))
@@ -131,10 +136,10 @@ class Resolver:
                 told = "labels of prompts cannot be read; what they last pointed at is used"
                 self._tell(f"{told}: {error}", now)
 
-    def _is_fresh(self, ref: PromptRef, now: datetime) -> bool:
+    def _is_fresh(self, refs: frozenset[PromptRef], now: datetime) -> bool:
         if self._read_at is None or abs(now - self._read_at) >= self._every:
             return False
-        return self._labels.is_all or ref in self._asked
+        return self._labels.is_all or refs <= self._asked
 
     def _fitting(
         self, version: FlowVersion, chosen: Mapping[str, PromptVersion], now: datetime

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.mcp_servers import McpServers
     from shared.adapters.pubsub_bus import PubSubBus
-    from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry
+    from shared.ports import (
+        Bus,
+        Clock,
+        Effects,
+        Model,
+        Objects,
+        PromptRegistry,
+        Store,
+        Telemetry,
+    )
     from shared.prompting.resolving import Resolver
 
 
@@ -155,12 +164,25 @@ def _library(row: Stage, chosen: Settings) -> Callable[[], Library]:
 
 def _resolver(row: Stage, chosen: Settings, store: Store, telemetry: Telemetry) -> Resolver | None:
     """Only a stage that opens runs chooses versions of prompts for them."""
-    if not row.reads_library:
+    if not row.reads_library or chosen.prompt_registry == "none":
         return None
-    from shared.prompting.registry import StoredPrompts  # noqa: PLC0415 - see the module's docstring
-    from shared.prompting.resolving import Resolver  # noqa: PLC0415
+    from shared.prompting.resolving import Resolver  # noqa: PLC0415 - see the module's docstring
 
-    return Resolver(StoredPrompts(store), telemetry, every=chosen.prompts_refresh)
+    return Resolver(_registry(row, chosen, store), telemetry, every=chosen.prompts_refresh)
+
+
+def _registry(row: Stage, chosen: Settings, store: Store) -> PromptRegistry:
+    if chosen.prompt_registry != "langfuse":
+        from shared.prompting.registry import StoredPrompts  # noqa: PLC0415
+
+        return StoredPrompts(store)
+    public, secret = chosen.langfuse_public_key, chosen.langfuse_secret_key
+    assert public is not None
+    assert secret is not None
+    from shared.adapters.langfuse_prompts import LangfusePrompts  # noqa: PLC0415
+
+    library, keys = _library(row, chosen), (public, secret.get_secret_value())
+    return LangfusePrompts(chosen.langfuse_host, keys, lambda: library().prompts)
 
 
 def _prices(chosen: Settings) -> PriceTable:

@@ -8,7 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.webhooks import Callers, Gate
@@ -72,6 +80,14 @@ class Settings(BaseSettings):
     retention_days: float = Field(30, gt=0, le=3650, validation_alias="SEGUE_RETENTION_DAYS")
     prompts: Path = Field(ROOT / "prompts", validation_alias="SEGUE_PROMPTS")
     prompts_refresh: float = Field(5, ge=0, le=3600, validation_alias="SEGUE_PROMPTS_REFRESH")
+    langfuse_host: str = Field(
+        "https://cloud.langfuse.com", pattern=_HTTP, validation_alias="LANGFUSE_HOST"
+    )
+    langfuse_public_key: str | None = Field(None, validation_alias="LANGFUSE_PUBLIC_KEY")
+    langfuse_secret_key: SecretStr | None = Field(None, validation_alias="LANGFUSE_SECRET_KEY")
+    prompt_registry: Literal["firestore", "langfuse", "none"] = Field(
+        "firestore", validation_alias="SEGUE_PROMPT_REGISTRY"
+    )
     reload: bool = Field(False, validation_alias="SEGUE_RELOAD")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="SEGUE_LOG_LEVEL"
@@ -104,6 +120,14 @@ class Settings(BaseSettings):
     trace_sample: float = Field(1, ge=0, le=1, validation_alias="SEGUE_TRACE_SAMPLE")
     service: str | None = Field(None, validation_alias="K_SERVICE")
     revision: str | None = Field(None, validation_alias="K_REVISION")
+
+    @field_validator("prompt_registry")
+    @classmethod
+    def _has_keys(cls, value: str, info: ValidationInfo) -> str:
+        keys = (info.data.get("langfuse_public_key"), info.data.get("langfuse_secret_key"))
+        if value == "langfuse" and None in keys:
+            raise ValueError("langfuse needs LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY")
+        return value
 
     @property
     def is_local(self) -> bool:

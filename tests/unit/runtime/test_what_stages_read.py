@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from shared.adapters.langfuse_prompts import LangfusePrompts
+from shared.errors import SettingsInvalidError
 from shared.prompting.library import NO_LIBRARY
-from shared.runtime.container import _library, _prices
-from shared.runtime.settings import Settings
+from shared.prompting.registry import StoredPrompts
+from shared.runtime.container import _library, _prices, _registry, _resolver
+from shared.runtime.settings import Settings, read_settings
 from shared.runtime.stage_table import read_stages
+from shared.testing.memory import MemoryStore, RecordingTelemetry
 
+_LINES = RecordingTelemetry()
 STAGES = read_stages().stages
 PRICES = """\
 as_of: 2026-01-01
@@ -43,6 +48,26 @@ def test_only_route_reads_flows_from_the_folder_that_is_named(
 def test_the_others_look_at_no_disk(chosen: Settings) -> None:
     nowhere = chosen.model_copy(update={"prompts": None})
     assert _library(STAGES["compose"], nowhere)() is NO_LIBRARY
+
+
+def test_only_route_chooses_versions_of_prompts_and_may_be_told_not_to(chosen: Settings) -> None:
+    def found(settings: Settings) -> set[str]:
+        resolvers = {n: _resolver(r, settings, MemoryStore(), _LINES) for n, r in STAGES.items()}
+        return {name for name, resolver in resolvers.items() if resolver is not None}
+
+    assert found(chosen) == {"route"}
+    assert found(chosen.model_copy(update={"prompt_registry": "none"})) == set()
+
+
+def test_langfuse_needs_its_keys(chosen: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGUE_PROMPT_REGISTRY", "langfuse")
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk")
+    with pytest.raises(SettingsInvalidError, match="LANGFUSE_SECRET_KEY"):
+        read_settings()
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk")
+    route = STAGES["route"]
+    assert isinstance(_registry(route, read_settings(), MemoryStore()), LangfusePrompts)
+    assert isinstance(_registry(route, chosen, MemoryStore()), StoredPrompts)
 
 
 def test_prices_are_those_of_the_folder_that_is_named(chosen: Settings) -> None:
