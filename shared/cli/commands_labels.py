@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +17,11 @@ from shared.domain.prompt_records import LabelMove
 from shared.domain.prompt_refs import PRODUCTION, PromptRef
 from shared.domain.version import PromptVersion
 from shared.errors import UsageError
-from shared.prompting.library import Library
+from shared.prompting.library import Library, read_partials
+from shared.prompting.prompt_file import read_prompt
 from shared.prompting.pushing import Pushed
+from shared.prompting.source import SourceProblems
+from shared.runtime.settings import settings
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Author = Annotated[str | None, typer.Option("--by", help="Who does it; else git's user.name.")]
@@ -25,6 +29,10 @@ Author = Annotated[str | None, typer.Option("--by", help="Who does it; else git'
 
 class NothingToPushError(UsageError):
     """Name a prompt, or say --all."""
+
+
+class PromptFileError(UsageError):
+    """Name a file of UTF-8 text: a head between lines of ---, then the template."""
 
 
 class VersionInvalidError(UsageError):
@@ -38,20 +46,21 @@ def add_to(prompts: typer.Typer) -> None:
     prompts.command("rollback")(rollback)
 
 
-def push(
+def push(  # noqa: PLR0913 - what is pushed, and what is told of it
     name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All prompts on disk.")] = False,
+    file: Annotated[Path | None, typer.Option(help="In place of the copy on disk.")] = None,
     message: Annotated[str, typer.Option(help="Why there is a new version.")] = "",
     label: Annotated[str | None, typer.Option(help="Point this label at it.")] = None,
     author: Author = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the copy on disk into the registry as a new version; the same content is no new one."""
-    if (name is None) is not everything:
-        raise NothingToPushError("there is either a NAME or --all")
+    if (name is None) is not everything or (file is not None and everything):
+        raise NothingToPushError("there is either a NAME, with a --file or without, or --all")
     found = sound_library()
-    chosen = [_on_disk(name, found)] if name is not None else list(found.prompts.values())
+    chosen = _chosen(name, file, found)
     for prompt in chosen:
         if label is not None:
             require_fit(prompt, label, found)
@@ -122,10 +131,27 @@ def _tell(name: str, move: LabelMove | None, *, as_json: bool) -> None:
         say(f"{safe(name)}: {told_of_move(move)}")
 
 
+def _chosen(name: str | None, file: Path | None, found: Library) -> list[PromptVersion]:
+    if name is None:
+        return list(found.prompts.values())
+    return [_on_disk(name, found) if file is None else _in_file(name, file)]
+
+
 def _on_disk(name: str, found: Library) -> PromptVersion:
     if name not in found.prompts:
         raise NoSuchPromptError(f"there is no prompt {name!r} on disk")
     return found.prompts[name]
+
+
+def _in_file(name: str, file: Path) -> PromptVersion:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptFileError(f"{file}: {error}") from error
+    try:
+        return read_prompt(name, text, str(file), read_partials(settings().prompts))
+    except SourceProblems as error:
+        raise PromptFileError(str(error)) from error
 
 
 def _pushed(one: Pushed) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def unfit(version: FlowVersion) -> str | None:
     The checks are those of a flow that is read from disk, as far as prompts matter.
     """
     source = Source(f"flow {version.flow.flow}", {}, {})
-    problems = FlowCheck(source, version.flow, version.prompts).of_steps()
-    first = next(iter(problems), None)
+    check = FlowCheck(source, version.flow, version.prompts, tools=version.tools)
+    first = next(iter(check.of_steps()), None)
     return first.message if first is not None else too_large(version)
 
 

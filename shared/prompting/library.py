@@ -130,6 +130,12 @@ def _affordable(source: Source, version: FlowVersion, root: Path | None) -> Flow
     return version
 
 
+def read_partials(root: Path) -> dict[str, str]:
+    """What prompts can include, by name."""
+    paths = sorted((root / "templates" / PARTIALS).glob(f"*{SUFFIX}"))
+    return {f"{PARTIALS}/{path.name}": path.read_text("utf-8") for path in paths}
+
+
 def read_prices(root: Path) -> PriceTable:
     """`root/prices.yaml`. Raises SourceProblems."""
     path = root / PRICES
