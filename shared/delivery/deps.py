@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.delivery.blobs import Blobs
 from shared.delivery.models.kept import Kept
+from shared.domain.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
 from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry, ToolServers
@@ -44,6 +45,7 @@ class Deps:
     kept: Kept = field(default_factory=Kept)
     standings: dict[str, Read] = field(default_factory=dict)  # of rollouts, as last read
     unfit: dict[str, str | None] = field(default_factory=dict)  # why not, by version of a flow
+    quotas: Quotas = NO_QUOTAS
 
     @property
     def blobs(self) -> Blobs:

@@ -20,6 +20,7 @@ from shared.prompting.check import FlowCheck
 from shared.prompting.check_children import Read, children_problems
 from shared.prompting.fitting import too_large, with_references
 from shared.prompting.prompt_file import SUFFIX, read_prompt
+from shared.prompting.quota_file import quota_problems
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 from shared.prompting.tool_files import read_tools
 
@@ -48,7 +49,7 @@ NO_LIBRARY = Library({}, {}, ())
 
 def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     """Reads what is in `root`'s folders. Never raises for what a person wrote there."""
-    problems: list[Problem] = []
+    problems = quota_problems(root)
     prompts = _read_prompts(root, problems)
     tools = read_tools(root, problems)
     flows: dict[str, FlowVersion] = {}

@@ -20,8 +20,10 @@ from shared.adapters.python_logging import take_over
 from shared.adapters.system_clock import SystemClock
 from shared.delivery.deps import Deps
 from shared.domain.prices import PriceTable
+from shared.domain.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Stage
 from shared.prompting.library import NO_LIBRARY, PRICES, Library, read_prices
+from shared.prompting.quota_file import QUOTAS, read_quotas
 from shared.prompting.versions import FlowVersions
 from shared.runtime.settings import ROOT, Settings, settings
 from shared.runtime.stage_table import read_stages
@@ -93,6 +95,7 @@ def build_deps(stage: str, chosen: Settings) -> Deps:
         retention=timedelta(days=chosen.retention_days),
         resolver=_resolver(row, chosen, store, telemetry),
         model=_model(chosen) if "model" in row.extras else None,
+        quotas=_quotas(chosen) if "model" in row.extras else NO_QUOTAS,
         effects=_effects(chosen) if "actions" in row.extras else None,
         servers=build_servers(chosen) if "mcp" in row.extras else None,
         gate=chosen.gate(),
@@ -189,6 +192,12 @@ def _prices(chosen: Settings) -> PriceTable:
     """Those beside the prompts that were named; else those of the bundle."""
     named = (chosen.prompts / PRICES).is_file()
     return read_prices(chosen.prompts if named else ROOT / "prompts")
+
+
+def _quotas(chosen: Settings) -> Quotas:
+    """Those beside the prompts that were named; else those of the bundle."""
+    named = (chosen.prompts / QUOTAS).is_file()
+    return read_quotas(chosen.prompts if named else ROOT / "prompts")
 
 
 def _telemetry(row: Stage, chosen: Settings) -> Telemetry:

@@ -18,6 +18,7 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.stage import Handle, receive
 from shared.domain.envelope import Message
+from shared.domain.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Retry, Stage
 from shared.ports import Bus, Effects, Model, Store, ToolServers
 from shared.prompting.library import NO_LIBRARY, Library
@@ -59,6 +60,7 @@ class World:
     servers: ToolServers | None = None
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     payload_bucket: str | None = None
+    quotas: Quotas = NO_QUOTAS
     store: Store | None = None
     bus: Bus | None = None
 
@@ -80,6 +82,7 @@ class World:
             effects=self.effects,
             servers=self.servers,
             payload_bucket=self.payload_bucket,
+            quotas=self.quotas,
         )
 
     def _resolver(self, stage: Stage, store: Store) -> Resolver | None:

@@ -20,6 +20,7 @@ from shared.delivery.redrive import Redriven, redrive
 from shared.delivery.report import Report, report_of
 from shared.delivery.stage import receive
 from shared.domain.envelope import ModelRequest
+from shared.domain.quotas import NO_QUOTAS, Quotas
 from shared.domain.records import DeadLetterRecord, Record, RunRecord
 from shared.domain.tool import ToolVersion
 from shared.domain.version import FlowVersion, PromptVersion
@@ -97,6 +98,7 @@ class System:
         store: Callable[[MemoryStore], Store] | None = None,
         payload_bucket: str | None = None,
         servers: ToolServers | None = None,
+        quotas: Quotas = NO_QUOTAS,
     ) -> None:
         known = flows if isinstance(flows, Library) else library(*flows)
         self.effects = RecordingEffects()
@@ -107,6 +109,7 @@ class System:
             effects=self.effects,
             servers=servers,
             payload_bucket=payload_bucket,
+            quotas=quotas,
         )
         if store is not None:
             self.world.store = store(self.world.documents)

@@ -118,14 +118,14 @@ def test_a_bundle_has_nothing_of_other_stages_and_nothing_for_tests(stage: str) 
             assert rest[0] not in {"testing", "cli"}
 
 
-def test_only_route_carries_flows_and_prompts_and_only_generate_prices() -> None:
+def test_only_route_carries_flows_and_prompts_and_only_generate_prices_and_quotas() -> None:
     """A changed prompt redeploys `route` and nothing else."""
     prompts = {path for path in ROOT.glob("prompts/*/**/*") if path.is_file()}
     at_home = {ROOT / "prompts" / "schemas", ROOT / "prompts" / "cases"}
     carried = {path for path in prompts if at_home.isdisjoint(path.parents)}
     for stage in STAGES:
         found = {path for name, path in bundle_files(stage).items() if name.startswith("prompts/")}
-        prices = {ROOT / "prompts" / "prices.yaml"}
+        prices = {ROOT / "prompts" / name for name in ("prices.yaml", "quotas.yaml")}
         servers = {ROOT / "prompts" / "tools" / "servers.yaml"}
         own = {"route": carried, "generate": prices, "act": servers}
         assert found == own.get(stage, set())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from shared.delivery.budgets.purse import Purse, purse_of
 from shared.delivery.deps import Deps
+from shared.delivery.models.admission import Admission
 from shared.delivery.models.breakers import Breakers
 from shared.delivery.steps import StepTask
 from shared.domain.envelope import ModelRequest
@@ -30,6 +31,7 @@ class Caller:
         self._model = model
         self._seconds = seconds
         self._breakers = Breakers(deps)
+        self._admission = Admission(deps, task.envelope.run.flow, seconds / 3)
         self._purse: Purse | None = None
         self._has_purse = False
 
@@ -44,7 +46,9 @@ class Caller:
             asked = request.model_copy(update={"model": model, "others": ()})
             try:
                 reply = await self._once(asked, self._seconds / min(left, 2))
-            except _UNHEALTHY:
+            except _UNHEALTHY as error:
+                if isinstance(error, ModelBusyError):
+                    await self._admission.refused(model)
                 if request.others:
                     await self._breakers.failed(model)
                 if left == 1:
@@ -57,8 +61,12 @@ class Caller:
     async def _once(self, request: ModelRequest, seconds: float) -> ModelReply:
         if not self._has_purse:
             self._purse, self._has_purse = await purse_of(self._task, self._deps), True
+        await self._admission.admit(request)
         if self._purse is not None:
-            request = await self._purse.reserve(request)
+            held = await self._purse.reserve(request)
+            if held.model != request.model:
+                await self._admission.admit(held)
+            request = held
         spent = self._task.spent
         try:
             with spent.asking(self._model, request.model, self._deps.clock.now) as asked:

@@ -12,7 +12,7 @@ FOR = timedelta(seconds=5)
 
 @dataclass
 class Kept:
-    """What an instance has read, and when. As many documents as there are models."""
+    """What an instance has read, and when; what is older is forgotten."""
 
     _read: dict[str, tuple[datetime, Document | None]] = field(default_factory=dict)
 
@@ -21,7 +21,8 @@ class Kept:
         known = self._read.get(path)
         if known is None or now - known[0] >= FOR:
             known = (now, await store.get(path))
-            self._read[path] = known
+            fresh = {name: one for name, one in self._read.items() if now - one[0] < FOR}
+            self._read = {**fresh, path: known}
         return known[1]
 
     def forget(self, path: str) -> None:

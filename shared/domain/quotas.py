@@ -1,0 +1,159 @@
+"""What a model's quota lets through: so much in short windows, shared fairly between flows.
+
+Pure. What has been asked in a window is counted in Firestore; what is learnt from refusals too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from shared.domain import ids
+from shared.domain.budget import Count, most_input
+from shared.domain.envelope import ModelRequest
+from shared.domain.ladder import LONGEST
+from shared.domain.model import Declared
+from shared.domain.recording import Record
+
+WINDOW = 10  # seconds; longer where a quota lets less than one request through in that time
+LEAST, FULL = 50, 1000  # thousandths of the quota that are used: at worst, and usually
+_REGAINED = 50  # thousandths, in a minute without a refusal
+_USUAL_ANSWER = 1000  # tokens, where the request does not limit it
+_BYTES_A_TOKEN = 4
+_ASKS, _TAKEN = "asks_", "taken_"  # fields of a window by flow: that it asked, what it was given
+
+
+class Quota(Declared):
+    """What a model takes in a minute, of all flows and instances together."""
+
+    requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
+    tokens_per_minute: Count | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.requests_per_minute is None and self.tokens_per_minute is None:
+            raise ValueError("a quota has `requests_per_minute`, `tokens_per_minute` or both")
+        return self
+
+    @property
+    def window(self) -> int:
+        """Seconds in which at least one request fits."""
+        return max(WINDOW, ceil(60 / (self.requests_per_minute or 60)))
+
+
+class Quotas(Declared):
+    """Quotas by model; others are asked without limit."""
+
+    models: dict[str, Quota] = Field(default_factory=dict)
+
+    def of(self, model: str) -> Quota | None:
+        return self.models.get(model.rsplit("/", 1)[-1])
+
+
+NO_QUOTAS = Quotas()
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of time, by its number, and how much of it has passed, from 0 to 1."""
+
+    number: int
+    passed: float
+    left: float
+
+    @classmethod
+    def at(cls, now: datetime, seconds: int) -> Window:
+        number, past = divmod(now.timestamp(), seconds)
+        return cls(int(number), past / seconds, seconds - past)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was asked for in a window, this request among it: in all, and by its own flow.
+
+    `flows` are those that have asked of late.
+    """
+
+    requests: int
+    tokens: int
+    own: int
+    flows: int
+
+
+def admits(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
+    """Whether the request that is counted last may be sent in this window.
+
+    While the first half of a window lasts, each flow has its share; then all may use what is left.
+    One request fits into any window, however many tokens it has.
+    """
+    share = quota.window / 60 * factor / FULL
+    if quota.requests_per_minute is not None:
+        limit = max(int(quota.requests_per_minute * share), 1)
+        fair = limit if passed >= 0.5 else ceil(limit / max(counted.flows, 1))
+        if counted.requests > limit or counted.own > fair:
+            return False
+    if quota.tokens_per_minute is None:
+        return True
+    return counted.tokens <= quota.tokens_per_minute * share or counted.requests == 1
+
+
+def asked_for(request: ModelRequest) -> int:
+    """Tokens that a request is likely to come to: about four bytes each, and its answer."""
+    longest = request.parameters.get(LONGEST)
+    answer = longest if isinstance(longest, int) else _USUAL_ANSWER
+    return most_input(request) // _BYTES_A_TOKEN + answer
+
+
+def window_path(model: str, number: int) -> str:
+    return f"quotas/{ids.digest('quota', model)}:{number}"
+
+
+def learnt_path(model: str) -> str:
+    return f"quotas/{ids.digest('quota', model)}"
+
+
+def counts(flow: str, tokens: int) -> dict[str, int]:
+    """What one request adds to its window."""
+    name = ids.digest("flow", flow, length=16)
+    return {"requests": 1, "tokens": tokens, f"{_TAKEN}{name}": 1, f"{_ASKS}{name}": 1}
+
+
+def taken_back(added: Mapping[str, int]) -> dict[str, int]:
+    """The same for one that was not admitted; that its flow has asked is still known."""
+    return {name: -by for name, by in added.items() if not name.startswith(_ASKS)}
+
+
+def counted_in(counters: Mapping[str, int], before: Mapping[str, Any]) -> Counted:
+    """By the counters that one request has raised, and the window before it."""
+    own = next(value for name, value in counters.items() if name.startswith(_TAKEN))
+    asking = {name for name in (*before, *counters) if name.startswith(_ASKS)}
+    return Counted(counters["requests"], counters["tokens"], own, len(asking))
+
+
+class LearntRecord(Record):
+    """`quotas/{digest of the model}`: how much of its quota a model has turned out to take.
+
+    factor: thousandths, when it was refused last, `at`.
+    """
+
+    model: str
+    factor: int = FULL
+    at: datetime
+    expire_at: datetime
+
+    def factor_at(self, now: datetime) -> int:
+        """A little more with each minute since the last refusal."""
+        minutes = max((now - self.at) / timedelta(minutes=1), 0.0)
+        return min(self.factor + int(minutes * _REGAINED), FULL)
+
+    def refused(self, now: datetime) -> LearntRecord | None:
+        """Half as much from now on; None where that was learnt just now."""
+        if self.factor < FULL and now - self.at < timedelta(seconds=WINDOW):
+            return None
+        factor = max(self.factor_at(now) // 2, LEAST)
+        return self.model_copy(update={"factor": factor, "at": now})
