@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from shared.domain.agents import reads_of
 from shared.domain.caching import Cache
@@ -24,8 +24,16 @@ from shared.domain.tool import ToolVersion
 _LATER = frozenset({"models", "cache"})  # keys that older versions of prompts do not have
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """The first of several models need not be named twice."""
+    schema["required"] = [key for key in schema["required"] if key != "model"]
+    schema["anyOf"] = [{"required": ["model"]}, {"required": ["models"]}]
+
+
 class FrontMatter(Declared):
     """The head of a prompt file."""
+
+    model_config = ConfigDict(json_schema_extra=_either)
 
     description: str = Field(description="What the prompt is for, in one sentence.")
     model: str = Field(description="Model name, e.g. gemini-2.5-flash.")

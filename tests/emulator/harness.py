@@ -86,6 +86,8 @@ FLOWS = {
     "told": "flow: told\non: call\nsteps:\n  tell:\n    action: firestore.set\n"
     "    with:\n      path: told/{{ event.data.run_id }}\n"
     "      data: {code: '{{ event.data.error.code }}'}\n",
+    "thrifty": "flow: thrifty\non: {event: test.thrifty}\n"
+    "budget: {usd: 0.01, on_breach: [ask]}\nsteps:\n  first: {prompt: test/echo}\n",
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",

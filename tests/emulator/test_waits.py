@@ -45,3 +45,23 @@ async def test_a_run_waits_for_people_and_events_and_is_told(system: Harness) ->
     assert run["outputs"] == {"said": {"n": 7}, "by": "ada", "paid": 12}
     assert run["steps"]["ask"]["output"]["comment"] == "go"
     assert (await system.segue("reject", run_id, "ask", "--by", "ada"))[0] == 1
+
+
+async def test_a_run_asks_for_money_and_goes_on_when_it_has_some(system: Harness) -> None:
+    event_id = await system.publish("test.thrifty", {})
+
+    async def asks() -> str | None:
+        event = await system.store.get(f"events/{system.key(event_id)}")
+        if event is None or not event.data["runs"]:
+            return None
+        run_id: str = event.data["runs"][0]
+        step = (await report_of(run_id, system.deps))["steps"]["first"]
+        return run_id if step.get("waits_for", {}).get("for") == "money" else None
+
+    run_id = await system.eventually(asks, "the question")
+    done = await system.segue("approve", run_id, "first", "--usd", "0.5", "--by", "ada")
+    assert done[0] == 0, done
+    run = await system.only_run(event_id)
+    [budget] = run["totals"]["budget"]
+    assert (run["status"], budget["usd"]["raised"]) == ("succeeded", 0.5)
+    assert (budget["usd"]["reserved"], budget["usd"]["spent"] > 0) == (0, True)
