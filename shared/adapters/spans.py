@@ -33,6 +33,7 @@ _LABELS = (
     "step",
     "prompt",
     "prompt_version",
+    "tool",
     "dead_letter",
 )
 _HTTP = frozenset({"ingest", "console"})

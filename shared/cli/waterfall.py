@@ -17,6 +17,7 @@ from shared.cli.traces import Entry
 
 _WIDTH = 24  # characters of the bars
 _STYLE = {"ack": "green", "nack": "yellow", "bury": "red"}
+_WHAT = ("step", "tool")
 _RIGHT = {"at", "try", "time"}
 
 
@@ -36,7 +37,7 @@ def waterfall(entries: Sequence[Entry]) -> Table:
         table.add_row(
             f"+{length_of_time(offset)}",
             safe(entry.stage),
-            safe(entry.labels.get("step", "")),
+            safe(" ".join(entry.labels[name] for name in _WHAT if name in entry.labels)),
             safe(entry.line.get("delivery_attempt") or ""),
             length_of_time(entry.duration_ms),
             Text(_bar(offset, entry.duration_ms, span), style=style),

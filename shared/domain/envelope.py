@@ -178,10 +178,12 @@ class Envelope(Wire):
     def labels(self) -> dict[str, str]:
         """What every log line about this step is labelled with."""
         prompt = self.task.prompt if isinstance(self.task, GenerateTask) else None
+        call = self.task.call if isinstance(self.task, ActTask) else None
         return {
             **self.run.labels(),
             "step": self.step,
             **(prompt.labels() if prompt else {}),
+            **({"tool": call.name} if call else {}),
         }
 
 

@@ -167,3 +167,19 @@ async def test_an_agent_that_has_succeeded_is_undone_as_a_whole():
     system = System([agent(f"tools: [look], {undo}", broken)], model=model(THEN, "Done."))
     await system.start({"n": 7})
     assert calls.SEEN["undone"] == 1
+
+
+async def test_each_line_in_the_log_names_the_turn_or_the_call_and_its_tool():
+    system = System([agent()], model=model(THEN, "Done."))
+    await system.start({"n": 7})
+    told = [
+        (one.stage, one.labels["step"], one.labels.get("tool"))
+        for one in system.world.telemetry.reports
+        if "step" in one.labels
+    ]
+    assert told == [
+        ("compose", "help[turn-1]", None),
+        ("generate", "help[turn-1]", None),
+        ("act", "help[turn-1.call-0]", "look"),
+        ("generate", "help[turn-2]", None),
+    ]
