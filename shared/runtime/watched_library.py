@@ -7,6 +7,8 @@ from pathlib import Path
 
 from shared.prompting.library import Library, read_library
 
+_READ = frozenset({".yaml", ".j2", ".json"})
+
 
 def library_reader(
     root: Path, *, reload: bool, calls: frozenset[str] | None = None
@@ -33,7 +35,7 @@ class _Watched:
         return self._library
 
     def _fingerprint(self) -> frozenset[tuple[str, int, int]]:
-        files = [path for path in self._root.rglob("*") if path.suffix in {".yaml", ".j2"}]
+        files = [path for path in self._root.rglob("*") if path.suffix in _READ]
         return frozenset(
             (str(path), status.st_mtime_ns, status.st_size)
             for path in files

@@ -50,6 +50,15 @@ def test_a_change_of_the_same_length_is_seen(root: Path) -> None:
     assert read().flows["one"].version != before
 
 
+def test_a_tool_that_is_compiled_is_seen(root: Path) -> None:
+    read = library_reader(root, reload=True)
+    assert read().tools == {}
+    (root / "tools").mkdir()
+    text = '{"name": "find", "description": "Finds.", "parameters": {}}'
+    (root / "tools" / "find.json").write_text(text, "utf-8")
+    assert set(read().tools) == {"find"}
+
+
 def test_a_mistake_is_reported_until_it_is_corrected(root: Path) -> None:
     read = library_reader(root, reload=True)
     (root / "flows" / "two.yaml").write_text("flow: [", "utf-8")
