@@ -31,8 +31,8 @@ from shared.domain.envelope import Message
 from shared.domain.instances import Instance
 from shared.domain.records import Failure, RunRecord, StepRecord, run_path, step_path
 from shared.domain.step import AgentStep
-from shared.errors import ExpressionError
-from shared.ports import Document, Update
+from shared.errors import AlreadyExistsError, ExpressionError
+from shared.ports import Create, Document, Update
 
 Variables = Mapping[str, Any]
 _STOPPED = frozenset({StepStatus.FAILED, StepStatus.CANCELLED})
@@ -120,12 +120,40 @@ class AgentLoop:
         *called, sent = await self._deps.store.get_many([self._path(str(one)) for one in names])
         turn = Turn(turn.instance, turn.found, tuple(called))
         if turn.is_answered:
-            if sent is None or again:
+            if await self._is_ours(turn.following, sent) or again:
                 await self._send([turn_message(self._scope, step, number(turn.following), known)])
             return None
         pairs = zip(calls, turn.called, strict=True)
         left = [one for one, call in pairs if call is None or (again and _is_left(call))]
         return await self._call(found, taken, left, known)
+
+    async def _is_ours(self, turn: Instance, found: Document | None) -> bool:
+        """Whether this delivery is to send the turn: calls that end at once would each send it.
+
+        Whoever makes its record does; where that one dies before it has sent, its redelivery finds
+        a record that nobody has claimed.
+        """
+        if found is not None:
+            return not StepRecord.of(found.data).attempts
+        path = self._path(str(turn))
+        try:
+            await self._deps.store.commit([Create(path, self._pending(turn).document())])
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _pending(self, turn: Instance) -> StepRecord:
+        run = self._scope.run
+        return StepRecord(
+            run_id=run.id,
+            flow=run.flow,
+            step=str(turn),
+            stage="generate",
+            status=StepStatus.PENDING,
+            item_of=turn.item_of,
+            index=turn.index,
+            expire_at=self._deps.expire_at(),
+        )
 
     async def _call(
         self, found: Document, taken: TurnTaken, calls: Sequence[Instance], known: Variables
