@@ -79,6 +79,20 @@ class StateInvalidError(Permanent):
     """
 
 
+class CollectionUnknownError(Permanent):
+    """A collection that is not declared.
+
+    Declare it in `prompts/collections`, or correct its name, then redrive with --repin.
+    """
+
+
+class IndexMissingError(Permanent):
+    """A search needs a vector index that the database does not have, or not for that many numbers.
+
+    Declare it in `infra/indexes.yaml` and deploy, or create it as told above, then redrive.
+    """
+
+
 class PayloadMissingError(Permanent):
     """A payload that travelled by reference is no longer stored.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.domain.vectors import Vector
 from shared.errors import ActionFailedError, RecordTooLargeError
 from shared.ports import Delete, Write
 
@@ -70,6 +71,8 @@ def _value(value: Any) -> int:
             return _PER_DOCUMENT + _fields(value)
         case list() | tuple():
             return sum(_value(item) for item in value)
+        case Vector():
+            return _PER_DOCUMENT + 8 * len(value.values)
         case _:  # integers, floats and timestamps
             return 8
 

@@ -27,6 +27,8 @@ SegueError
 │   ├── VersionMissingError
 │   ├── RecordTooLargeError
 │   ├── StateInvalidError
+│   ├── CollectionUnknownError
+│   ├── IndexMissingError
 │   ├── PayloadMissingError
 │   ├── PayloadDamagedError
 │   ├── ModelRefusedError
@@ -80,9 +82,11 @@ A class's docstring is its message: what happened, and the remedy.
 from __future__ import annotations
 
 from shared.data_errors import (
+    CollectionUnknownError,
     EventInvalidError,
     EventTooLargeError,
     ExpressionError,
+    IndexMissingError,
     InputInvalidError,
     MapInvalidError,
     OutputTooLargeError,
@@ -152,10 +156,12 @@ __all__ = [
     "ChildMissingError",
     "ChildNestedError",
     "CloudError",
+    "CollectionUnknownError",
     "Conflict",
     "EventInvalidError",
     "EventTooLargeError",
     "ExpressionError",
+    "IndexMissingError",
     "InputInvalidError",
     "MapInvalidError",
     "ModelBusyError",

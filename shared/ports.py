@@ -16,89 +16,37 @@ from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
 from shared.domain.prompt_refs import PromptRef
 from shared.domain.records import Failure, Tokens, Usage
+from shared.domain.vectors import Embedded, EmbedRequest
 from shared.domain.version import PromptVersion
+from shared.stored import (
+    Condition,
+    Create,
+    Delete,
+    Document,
+    Increment,
+    Near,
+    Nearest,
+    Put,
+    Query,
+    Update,
+    Write,
+    Written,
+)
 
-
-@dataclass(frozen=True)
-class Document:
-    """A stored document. `revision` changes with every write that changes it."""
-
-    path: str
-    data: Mapping[str, Any]
-    revision: str
-
-    @property
-    def name(self) -> str:
-        return self.path.rsplit("/", 1)[-1]
-
-
-@dataclass(frozen=True)
-class Create:
-    """Must not exist yet."""
-
-    path: str
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Update:
-    """Replaces the given top-level fields of a document that is still at `revision`."""
-
-    path: str
-    data: Mapping[str, Any]
-    revision: str
-
-
-@dataclass(frozen=True)
-class Put:
-    """Replaces the whole document, whatever was there."""
-
-    path: str
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Increment:
-    """Adds to numeric fields, creating document and fields where missing."""
-
-    path: str
-    by: Mapping[str, int]
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Delete:
-    """Removes the document if it is there."""
-
-    path: str
-
-
-Condition = tuple[str, Literal["==", "<", "<=", ">", ">=", "in"], Any]
-Write = Create | Update | Put | Increment | Delete
-
-
-@dataclass(frozen=True)
-class Written:
-    """Outcome of one write: its document's revision and, for Increment, the new values."""
-
-    revision: str
-    counters: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Query:
-    """Documents of a collection, filtered, and ordered by one field.
-
-    `in` takes a list of at most 30 values. `group`: of all collections of that name, wherever they
-    are; `collection` is then the bare name.
-    """
-
-    collection: str
-    where: tuple[Condition, ...] = ()
-    order_by: str | None = None
-    descending: bool = False
-    limit: int | None = None
-    group: bool = False
+__all__ = [
+    "Condition",
+    "Create",
+    "Delete",
+    "Document",
+    "Increment",
+    "Near",
+    "Nearest",
+    "Put",
+    "Query",
+    "Update",
+    "Write",
+    "Written",
+]  # from here they are imported
 
 
 class Store(Protocol):
@@ -123,6 +71,13 @@ class Store(Protocol):
 
     async def count(self, query: Query) -> int:
         """How many `find` would find, of all that was committed before the call."""
+        ...
+
+    async def nearest(self, query: Nearest) -> list[Near]:
+        """The nearest first. Documents without such a vector, or with a shorter one, are left out.
+
+        Raises IndexMissingError, StoreUnavailableError.
+        """
         ...
 
 
@@ -153,7 +108,8 @@ class ModelReply:
 class ModelCall:
     """One request to a model within an attempt, answered or not. `asked` is the model's name.
 
-    An error that came with an answer has both.
+    An error that came with an answer has both. `operation` is the API's method, as
+    OpenTelemetry's conventions have it for Gemini.
     """
 
     asked: str
@@ -162,6 +118,7 @@ class ModelCall:
     reply: ModelReply | None = None
     error: Failure | None = None
     provider: str | None = None
+    operation: Literal["generate_content", "embeddings"] = "generate_content"
 
 
 class Model(Protocol):
@@ -201,6 +158,22 @@ class ToolServers(Protocol):
         knows whether the call was carried out.
         """
         ...
+
+
+class Embedder(Protocol):
+    """A model that makes vectors of texts."""
+
+    @property
+    def provider(self) -> str: ...
+
+    async def embed(self, request: EmbedRequest, *, seconds: float) -> Embedded:
+        """A vector for each text, within `seconds`; 429 and 503 are waited out.
+
+        Raises what `Model.generate` raises of requests and the network.
+        """
+        ...
+
+    def cost(self, model: str, tokens: Tokens) -> float | None: ...
 
 
 class Effects(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+EVENTS = {"documents": "document.changed"}  # types, where a flow takes several
+
 
 def sample_for(flow: str) -> Path | None:
     """The file with the data; None where the flow has none of its own."""

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from emulator.embedded.firestore import model
+from emulator.embedded.firestore import model, values
 from emulator.embedded.firestore.aggregation import aggregate
 from emulator.embedded.firestore.database import Database
+from emulator.embedded.firestore.paths import parse_field_path
 from emulator.embedded.firestore.run_query import run_query
 from emulator.embedded.firestore.values import Timestamp
 from emulator.embedded.refusal import Refusal, Status
 from shared import ports
 from shared.document_size import require_committable
+from shared.domain.vectors import Vector
 from shared.errors import (
     ActionFailedError,
     AlreadyExistsError,
+    IndexMissingError,
     RecordTooLargeError,
     SegueError,
     StaleError,
@@ -32,6 +36,8 @@ _MICRO = timedelta(microseconds=1)
 _ABOUT_SIZE = re.compile(
     r"exceed|maximum (\w+ )?size|too (large|big)|(longer|larger) than", re.IGNORECASE
 )
+_NO_VECTOR_INDEX = "Missing vector index"
+_DISTANCE = "distance-of-search"
 _NEW = model.Precondition(exists=False)
 _SURELY_FIT = 9  # documents, whose sizes the database checks, together take no more than a request
 _SCALARS = (str, int, float, bytes)  # bool is an int
@@ -89,6 +95,28 @@ class CoreStore:
         assert isinstance(number, int)
         return number
 
+    async def nearest(self, query: ports.Nearest) -> list[ports.Near]:
+        plain = _query(ports.Query(query.collection, query.where))
+        search = model.FindNearest(
+            field=(query.field,),
+            query=query.vector.values,
+            measure="COSINE",
+            limit=query.limit,
+            distance_field=_DISTANCE,
+            threshold=query.within,
+        )
+        try:
+            result = run_query(self._database, replace(plain, nearest=search))
+        except Refusal as refusal:
+            raise _missing(refusal) from refusal
+        return [_near(found) for found in result.documents]
+
+
+def _missing(refusal: Refusal) -> SegueError:
+    if _NO_VECTOR_INDEX in refusal.message:
+        return IndexMissingError(refusal.message)
+    return StoreUnavailableError(refusal.message)
+
 
 def _meaning(refusal: Refusal) -> SegueError:
     match refusal.status:
@@ -143,6 +171,8 @@ def _value(value: Any) -> Any:
         case datetime():
             aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
             return Timestamp((aware - _EPOCH) // _MICRO)
+        case Vector():
+            return values.Vector(value.values)
         case Mapping():
             return {str(name): _value(item) for name, item in value.items()}
         case list() | tuple():
@@ -162,12 +192,20 @@ def _document(found: model.Document) -> ports.Document:
     return ports.Document(found.path, data, str(found.updated_at))
 
 
+def _near(found: model.Document) -> ports.Near:
+    one = _document(found)
+    data = {name: value for name, value in one.data.items() if name != _DISTANCE}
+    return ports.Near(replace(one, data=data), float(one.data[_DISTANCE]))
+
+
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, _SCALARS):
         return value
     match value:
         case Timestamp():
             return _EPOCH + timedelta(microseconds=value.micros)
+        case values.Vector():
+            return Vector(value.values)
         case Mapping():
             return {name: _plain(item) for name, item in value.items()}
         case list() | tuple():
@@ -190,6 +228,7 @@ def _query(query: ports.Query) -> model.Query:
 
 
 def _filter(field: str, operator: str, value: Any) -> model.FieldFilter:
+    path = parse_field_path(field)
     if value is None and operator == "==":
-        return model.FieldFilter((field,), model.Operator.IS_NULL)
-    return model.FieldFilter((field,), _OPERATORS[operator], _value(value))
+        return model.FieldFilter(path, model.Operator.IS_NULL)
+    return model.FieldFilter(path, _OPERATORS[operator], _value(value))

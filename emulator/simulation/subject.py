@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.samples import sample_for
+from emulator.samples import EVENTS, sample_for
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
@@ -134,7 +134,7 @@ def _of_flow(flow: Flow, asked: Asked, data: bytes | None) -> Subject:
     if isinstance(flow.on, CallTrigger):
         raise NoSampleError(f"flow {flow.flow!r} is started by name; simulate a flow that calls it")
     of_flow = flow.on.batch.event if isinstance(flow.on, BatchTrigger) else flow.on.event
-    event = asked.event or of_flow
+    event = asked.event or EVENTS.get(flow.flow, of_flow)
     if any(character in event for character in "*?["):
         raise NoSampleError(f"flow {flow.flow!r} takes events {event!r}: name one with --event")
     payload = json.loads(data) if data is not None else sample_of(flow)

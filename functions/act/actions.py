@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 from shared.delivery.deps import Deps
+from shared.delivery.retrieval.filling import Change, apply
 from shared.delivery.steps import StepTask
 from shared.domain.actions import (
     Action,
+    CollectionPut,
+    CollectionRemove,
     EmailSend,
     EventPublish,
     FirestoreSet,
@@ -18,7 +21,7 @@ from shared.domain.actions import (
 from shared.domain.envelope import Message
 from shared.domain.events import derived
 from shared.domain.model import Json
-from shared.errors import ActionFailedError
+from shared.errors import ActionFailedError, ActionInvalidError
 from shared.ports import Effects, Put
 
 
@@ -38,6 +41,8 @@ async def perform(action: Action, key: str, task: StepTask, deps: Deps) -> Json:
             return await _publish(action, key, task, deps)
         case LogWrite():
             return _log(action, deps)
+        case CollectionRemove():  # or one that puts, which says more
+            return await _fill(action, task, deps)
 
 
 def _outside(deps: Deps) -> Effects:
@@ -66,6 +71,18 @@ async def _publish(action: EventPublish, key: str, task: StepTask, deps: Deps) -
     data = json.dumps(action.data, ensure_ascii=False).encode()
     await deps.bus.publish("events", [Message(data, attributes)])
     return {"id": key, "type": action.type, "source": source}
+
+
+async def _fill(action: CollectionRemove, task: StepTask, deps: Deps) -> Json:
+    collection = task.scope.version.collection(action.collection)
+    text, metadata = None, {}
+    if isinstance(action, CollectionPut):
+        text, metadata = action.text, action.metadata
+    problem = collection.metadata_problem(metadata)
+    if problem is not None:
+        raise ActionInvalidError(problem)
+    run_id = task.envelope.run.id
+    return await apply(Change(collection, action.document, action.at, text, metadata, run_id), deps)
 
 
 def _log(action: LogWrite, deps: Deps) -> Json:

@@ -59,4 +59,5 @@ def _work(task: StepTask, key: str, deps: Deps) -> Work:
         telemetry=deps.telemetry,
         expire_at=deps.expire_at,
         put_beside=task.spent.put_beside,
+        collections=task.scope.version.collections,
     )

@@ -1,5 +1,7 @@
 """Renders the prompt of a step and hands the request to `generate`.
 
+What has to be searched for is searched where it is billed: such steps are handed on as they are.
+
 Has no effect and keeps nothing: repeating it sends the same message again.
 """
 
@@ -14,12 +16,15 @@ from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.delivery.steps import may_have_ended
 from shared.domain.envelope import (
     INLINE_BYTES,
+    ActTask,
     Envelope,
     GenerateTask,
     ModelRequest,
     PromptPin,
+    Task,
     decode,
 )
+from shared.domain.step import EmbedStep, RetrieveStep
 from shared.errors import TemplateError
 from shared.prompting.render import pin_of
 
@@ -39,10 +44,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     reach("decoded")
     if may_have_ended(deps, scope) and await ending_of(deps.store, envelope):
         return Handled("run-ended")
-    pin = pin_of(version.prompt(envelope.step))
-    received.describe(pin.labels())
-    request = await _request(deps, scope, envelope)
-    task = await _task(deps, pin, request)
+    task = await _task_of(received, deps, scope, envelope)
     about = {"place": envelope.place, "resumes": envelope.resumes}
     message = scope.message(envelope.step, "generate", task, envelope.context, **about)
     await deps.bus.publish("generate", [message])
@@ -53,6 +55,17 @@ async def handle(received: Received, deps: Deps) -> Handled:
         await cast_shadow(scope, envelope, deps)
     reach("emitted")
     return Handled("composed")
+
+
+async def _task_of(received: Received, deps: Deps, scope: Scope, envelope: Envelope) -> Task:
+    if isinstance(scope.version.flow.declared(envelope.step), RetrieveStep | EmbedStep):
+        return ActTask()
+    prompt = scope.version.prompt(envelope.step)
+    pin = pin_of(prompt)
+    received.describe(pin.labels())
+    if prompt.head.retrieve is not None:
+        return GenerateTask(prompt=pin)
+    return await _task(deps, pin, await _request(deps, scope, envelope))
 
 
 async def _task(deps: Deps, pin: PromptPin, request: ModelRequest) -> GenerateTask:

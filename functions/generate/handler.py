@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from shared.delivery.asking import request_for
+from functions.generate.searches import citable, look_up, rendered
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.models.answers import Answers
@@ -16,10 +16,11 @@ from shared.delivery.models.caller import Caller
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask, run_step
 from shared.domain.conversation import Said, ToolCall
-from shared.domain.envelope import GenerateTask, ModelRequest
+from shared.domain.envelope import ActTask, GenerateTask, ModelRequest
 from shared.domain.events import strict_json
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
+from shared.domain.retrieval import citation_problem
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
 from shared.ports import Model, ModelReply
 from shared.prompting.render import pin_of, schema_problem
@@ -46,6 +47,8 @@ async def handle(received: Received, deps: Deps) -> Handled:
 async def ask(task: StepTask, deps: Deps) -> Json:
     """The step's output. What it costs is in `task.spent`, whatever happens."""
     todo = task.envelope.task
+    if isinstance(todo, ActTask):
+        return await look_up(task, deps)
     if not isinstance(todo, GenerateTask) or deps.model is None:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     task.spent.prompt = todo.prompt
@@ -63,7 +66,8 @@ async def ask(task: StepTask, deps: Deps) -> Json:
 
 
 def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> Talk:
-    return Talk(Caller(task, deps, model, _seconds(task)), task.spent, request)
+    caller = Caller(task, deps, model, _seconds(task))
+    return Talk(caller, task.spent, request, citable(task))
 
 
 async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) -> Json:
@@ -73,7 +77,11 @@ async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) 
 
     assert deps.model is not None
     conversation = await conversation_of(task.envelope, turn, deps)
-    request = conversation.request or await _request(task, todo, deps)
+    request = conversation.request
+    if request is None:
+        request = await _request(task, todo, deps)
+        if todo.request is None and todo.blob is None:  # what it has retrieved is kept with it
+            todo = todo.model_copy(update={"request": request})
     talk = _talk(task, deps.model, request, deps)
     output = await talk.hold()
     task.spent.note = conversation.taken(todo, talk.said, talk.calls)
@@ -86,9 +94,11 @@ async def _request(task: StepTask, todo: GenerateTask, deps: Deps) -> ModelReque
     if other is not None and other.prompt is not None:
         prompt = task.scope.version.prompts[other.prompt]
         task.spent.prompt = pin_of(prompt)
-        return request_for(task.scope, task.envelope, prompt, task.variables)
+        return await rendered(task, prompt, deps)
     request = todo.request
-    if request is None:
+    if request is None and todo.blob is None:
+        request = await rendered(task, task.scope.version.prompt(task.envelope.step), deps)
+    elif request is None:
         request = ModelRequest.model_validate_json(await deps.blobs.get(todo.blob or ""))
     if other is None or other.model is None:
         return request
@@ -118,6 +128,7 @@ class Talk:
     caller: Asks
     spent: Spent
     request: ModelRequest
+    citable: frozenset[str] | None = None
     said: list[Said] = field(default_factory=list)
     calls: tuple[ToolCall, ...] = ()
 
@@ -143,7 +154,19 @@ class Talk:
         self.calls = reply.calls
         if request.output_schema is None or reply.calls:
             return {"text": text}, None
-        return _checked(text, request.output_schema)
+        return self._checked(text, request.output_schema)
+
+    def _checked(self, text: str, schema: dict[str, Any]) -> tuple[Json, str | None]:
+        try:
+            value = strict_json(text)
+        except ValueError as error:
+            return None, f"is not JSON: {error}"
+        problem = schema_problem(schema, value)
+        if problem is not None:
+            return None, f"breaks the schema {problem}"
+        if self.citable is not None:
+            problem = citation_problem(schema, value, self.citable)
+        return (value, None) if problem is None else (None, problem)
 
     def _keep(self, reply: ModelReply) -> str:
         """The answer's text, without half characters; it is kept where no answer fits."""
@@ -159,12 +182,3 @@ class Talk:
             return self.request.model_copy(update={"said": (*self.request.said, *self.said)})
         turns = (("model", self.spent.answers[-1]), ("user", wrong))
         return self.request.model_copy(update={"messages": (*self.request.messages, *turns)})
-
-
-def _checked(text: str, schema: dict[str, Any]) -> tuple[Json, str | None]:
-    try:
-        value = strict_json(text)
-    except ValueError as error:
-        return None, f"is not JSON: {error}"
-    problem = schema_problem(schema, value)
-    return (value, None) if problem is None else (None, f"breaks the schema {problem}")

@@ -12,6 +12,7 @@ from google.api_core import exceptions as google
 from shared.errors import (
     ActionFailedError,
     AlreadyExistsError,
+    IndexMissingError,
     RecordTooLargeError,
     SegueError,
     StaleError,
@@ -30,6 +31,7 @@ _TOO_LARGE = re.compile(
     r"exceeds? (the )?(maximum|limit)|maximum (\w+ )?size|too (large|big)|(longer|larger) than",
     re.IGNORECASE,
 )
+_NO_VECTOR_INDEX = re.compile(r"missing vector index", re.IGNORECASE)
 _NO_DATABASE = re.compile(r"database .*does not exist", re.IGNORECASE | re.DOTALL)
 
 
@@ -57,8 +59,12 @@ def commit_error(error: Exception) -> SegueError:
 
 
 def read_error(error: Exception) -> SegueError:
-    """What a failed read means; a query that lacks its index waits for the index."""
-    return StoreUnavailableError(_text(_cause(error)))
+    """What a failed read means; a query that lacks its index waits for it, a search does not."""
+    cause = _cause(error)
+    text = _text(cause)
+    if isinstance(cause, google.FailedPrecondition) and _NO_VECTOR_INDEX.search(text):
+        return IndexMissingError(text)
+    return StoreUnavailableError(text)
 
 
 def _cause(error: Exception) -> Exception:

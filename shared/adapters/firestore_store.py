@@ -7,6 +7,7 @@ by its own precondition, which the step protocol tells apart.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -14,14 +15,18 @@ from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.api_core.exceptions import GoogleAPIError
 from google.api_core.retry import AsyncRetry
 from google.cloud.firestore import AsyncClient, AsyncWriteBatch, FieldFilter, Increment, Query
+from google.cloud.firestore_v1 import vector
+from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 
 from shared import ports
 from shared.adapters.firestore_errors import commit_error, is_passing, read_error
 from shared.document_size import require_committable
+from shared.domain.vectors import Vector
 from shared.errors import ActionFailedError, StaleError
 
 PATIENCE = 10.0  # seconds for all tries of a call together
 _ATTEMPT = 5.0  # seconds for one try: one that hangs must leave time for another
+_DISTANCE = "distance-of-search"  # no field of a document of ours
 _T = TypeVar("_T")
 
 
@@ -70,15 +75,15 @@ class FirestoreStore:
         reference = self._client.document(write.path)
         match write:
             case ports.Create():
-                batch.create(reference, dict(write.data))
+                batch.create(reference, _sent(write.data))
             case ports.Update():
                 at = self._client.write_option(last_update_time=_timestamp(write))
-                batch.update(reference, dict(write.data), option=at)
+                batch.update(reference, _sent(write.data), option=at)
             case ports.Put():
-                batch.set(reference, dict(write.data))
+                batch.set(reference, _sent(write.data))
             case ports.Increment():
                 raised = {name: Increment(amount) for name, amount in write.by.items()}
-                fields = {**write.data, **raised}
+                fields = {**_sent(write.data), **raised}
                 batch.set(reference, fields, merge=list(fields))
             case ports.Delete():
                 batch.delete(reference)
@@ -113,6 +118,22 @@ class FirestoreStore:
         async def read() -> int:
             [[result]] = await self._query(query).count().get(retry=None, timeout=_ATTEMPT)
             return int(result.value)
+
+        return await self._read(read)
+
+    async def nearest(self, query: ports.Nearest) -> list[ports.Near]:
+        filtered = self._query(ports.Query(query.collection, query.where))
+        search = filtered.find_nearest(
+            query.field,
+            vector.Vector(query.vector.values),
+            query.limit,
+            DistanceMeasure.COSINE,
+            distance_result_field=_DISTANCE,
+            distance_threshold=query.within,
+        )
+
+        async def read() -> list[ports.Near]:
+            return [_near(one) async for one in search.stream(retry=None, timeout=_ATTEMPT)]
 
         return await self._read(read)
 
@@ -163,6 +184,20 @@ def _written(write: ports.Write, result: Any) -> ports.Written:
     return ports.Written(revision, dict(zip(sorted(write.by), values, strict=True)))
 
 
+def _near(snapshot: Any) -> ports.Near:
+    found = _document(snapshot)
+    data = {name: value for name, value in found.data.items() if name != _DISTANCE}
+    return ports.Near(replace(found, data=data), float(found.data[_DISTANCE]))
+
+
+def _sent(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as the client takes them. Vectors are fields of their own, never in maps."""
+    return {
+        name: vector.Vector(value.values) if isinstance(value, Vector) else value
+        for name, value in data.items()
+    }
+
+
 def _document(snapshot: Any) -> ports.Document:
     data = {name: _plain(value) for name, value in snapshot.to_dict().items()}
     return ports.Document(snapshot.reference.path, data, _revision(snapshot.update_time))
@@ -181,6 +216,8 @@ def _plain(value: Any) -> Any:
             return datetime.fromtimestamp(value.timestamp(), UTC).replace(
                 microsecond=value.microsecond
             )
+        case vector.Vector():
+            return Vector(tuple(value))
         case Mapping():
             return {name: _plain(item) for name, item in value.items()}
         case list():

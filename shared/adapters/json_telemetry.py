@@ -25,7 +25,7 @@ _LOGGING = "logging.googleapis.com/"
 _TOP_LEVEL_DETAILS = ("stack_trace",)
 # Cloud Logging takes entries of 256 KiB; one that is longer would be cut into pieces of no meaning.
 _LONGEST = 200_000
-_OPERATION = "generate_content"  # the API's method; the conventions have it for Gemini
+_OPERATION = "generate_content"  # what asks a model; other calls only embed texts
 
 
 class JsonTelemetry:
@@ -145,14 +145,16 @@ def _model_calls(report: StageReport) -> dict[str, Any]:
     """
     if not report.calls:
         return {}
-    last, usage = report.calls[-1], report.usage or Usage()
-    replies = [call.reply for call in report.calls if call.reply is not None]
+    asked = [call for call in report.calls if call.operation == _OPERATION]
+    told = asked or report.calls  # an attempt that asks a model may embed a query for it, too
+    last, usage = told[-1], report.usage or Usage()
+    replies = [call.reply for call in told if call.reply is not None]
     reasons = [reply.finish_reason for reply in replies if reply.finish_reason is not None]
     return {
-        "llm_calls": len(report.calls),
-        "repair_turns": len(report.calls) - 1,
+        "llm_calls": len(asked),
+        "repair_turns": max(len(asked) - 1, 0),
         "cost_usd": usage.cost_usd,
-        "gen_ai.operation.name": _OPERATION,
+        "gen_ai.operation.name": last.operation,
         "gen_ai.provider.name": last.provider,
         "gen_ai.request.model": last.asked,
         "gen_ai.response.model": replies[-1].model if replies else None,

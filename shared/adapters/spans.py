@@ -37,7 +37,6 @@ _LABELS = (
     "dead_letter",
 )
 _HTTP = frozenset({"ingest", "console"})
-_OPERATION = "generate_content"  # as in the log lines
 _LONGEST = 1024  # characters of a text; Cloud Trace takes names of 1,024 bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,7 +108,7 @@ class SpanBuilder:
 
     def _call(self, report: StageReport, number: int, call: ModelCall) -> ReadableSpan:
         return self._span(
-            f"{_OPERATION} {call.asked}",
+            f"{call.operation} {call.asked}",
             _context(report.trace_id, ids.span_id(report.span_id, "call", str(number))),
             _context(report.trace_id, report.span_id),
             kind=SpanKind.CLIENT,
@@ -208,7 +207,7 @@ def _call_attributes(call: ModelCall, labels: Mapping[str, str]) -> Attributes:
         "gen_ai.prompt.version": labels.get("prompt_version"),
     }
     found: dict[str, str | int | tuple[str, ...]] = {
-        "gen_ai.operation.name": _OPERATION,
+        "gen_ai.operation.name": call.operation,
         "gen_ai.request.model": call.asked,
         **{name: text for name, text in known.items() if text},
     }

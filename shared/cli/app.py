@@ -9,6 +9,7 @@ import typer
 from shared.cli import (
     commands_cases,
     commands_check,
+    commands_collections,
     commands_compile,
     commands_flows,
     commands_graph,
@@ -48,6 +49,7 @@ commands_flows.add_to(app)
 commands_prompts.add_to(app)
 commands_labels.add_to(commands_prompts.prompts)
 commands_cases.add_to(commands_prompts.prompts)
+commands_collections.add_to(app)
 commands_check.add_to(commands_flows.flows)
 commands_compile.add_to(commands_flows.flows)
 commands_graph.add_to(commands_flows.flows)

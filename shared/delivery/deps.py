@@ -12,7 +12,17 @@ from shared.delivery.models.kept import Kept
 from shared.domain.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
-from shared.ports import Bus, Clock, Effects, Model, Objects, Store, Telemetry, ToolServers
+from shared.ports import (
+    Bus,
+    Clock,
+    Effects,
+    Embedder,
+    Model,
+    Objects,
+    Store,
+    Telemetry,
+    ToolServers,
+)
 from shared.prompting.versions import FlowVersions
 
 if TYPE_CHECKING:
@@ -37,6 +47,7 @@ class Deps:
     retention: timedelta
     resolver: Resolver | None = None
     model: Model | None = None
+    embedder: Embedder | None = None
     effects: Effects | None = None
     servers: ToolServers | None = None
     gate: Gate = field(default_factory=Gate)

@@ -14,10 +14,10 @@ from shared.delivery.scope import Scope
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Message, Place
 from shared.domain.expressions import evaluate
+from shared.domain.foreach import MAX_ITEMS, ForEach
 from shared.domain.instances import Instance
 from shared.domain.mapped import Mapped
 from shared.domain.records import StepRecord, step_path
-from shared.domain.step import MAX_ITEMS, ForEach
 from shared.errors import ExpressionError, MapInvalidError, OutputTooLargeError
 from shared.ports import Document
 

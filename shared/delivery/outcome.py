@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from shared.domain.agent_notes import AgentNote
 from shared.domain.envelope import PromptPin
 from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage
 from shared.errors import SegueError
-from shared.ports import Model, ModelCall, ModelReply, Write
+from shared.ports import Embedder, Model, ModelCall, ModelReply, Write
 
 # Writes that are to be committed with a step's result; asked for at each try of that commit, as
 # what they hold may depend on what others have written since.
@@ -33,10 +34,17 @@ class Outcome:
     prompt: PromptPin | None = None
     model: str | None = None
     answers: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     beside: Beside | None = None
     also: tuple[Write, ...] = ()
     note: AgentNote | None = None
     cached: bool = False
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the log line of the attempt says of it beside its bill."""
+        cached = {"cached": True} if self.cached else {}
+        return cached | ({"sources": list(self.sources)} if self.sources else {})
 
 
 @dataclass
@@ -51,8 +59,9 @@ class Asked:
 class Spent:
     """What the work has used so far. Kept apart from it, so that a timeout forgets nothing.
 
-    `calls` are the requests to models that are over, answered or not. `settling` gives the writes
-    that belong to whatever is recorded of the attempt: what it has spent of a budget.
+    `calls` are the requests to models that are over, answered or not. `sources` are the chunks
+    that were retrieved, None where nothing was searched for. `settling` gives the writes that
+    belong to whatever is recorded of the attempt: what it has spent of a budget.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -60,6 +69,7 @@ class Spent:
     model: str | None = None
     answers: list[str] = field(default_factory=list)
     calls: list[ModelCall] = field(default_factory=list)
+    sources: list[str] | None = None
     beside: Beside | None = None
     cached: bool = False  # the output is one that was kept
     settling: Callable[[], Sequence[Write]] = tuple
@@ -74,6 +84,21 @@ class Spent:
         """A model is being asked; it may be billed whether or not an answer arrives."""
         self.usage += Usage(llm_calls=1)
         self.model = name
+        with self._calling(model.provider, name, now) as asked:
+            yield asked
+
+    @contextmanager
+    def embedding(
+        self, embedder: Embedder, name: str, now: Callable[[], datetime]
+    ) -> Iterator[Asked]:
+        """Texts are being embedded: billed like a question to a model, and not counted as one."""
+        with self._calling(embedder.provider, name, now, operation="embeddings") as asked:
+            yield asked
+
+    @contextmanager
+    def _calling(
+        self, provider: str, name: str, now: Callable[[], datetime], **about: Any
+    ) -> Iterator[Asked]:
         asked, started = Asked(), now()
         try:
             yield asked
@@ -85,7 +110,9 @@ class Spent:
             raise
         finally:
             took = (now() - started).total_seconds() * 1000
-            call = ModelCall(name, started, took, asked.reply, asked.error, model.provider)
+            call = ModelCall(
+                name, started, took, asked.reply, asked.error, provider=provider, **about
+            )
             self.calls.append(call)
 
     def bill(self, tokens: Tokens, cost_usd: float | None) -> None:
@@ -99,6 +126,7 @@ class Spent:
             usage=self.usage,
             prompt=self.prompt,
             model=self.model,
+            sources=tuple(self.sources or ()),
             beside=self.beside,
             cached=self.cached,
             also=tuple(self.settling()),
@@ -114,6 +142,7 @@ class Spent:
             model=self.model,
             answers=tuple(self.answers),
             also=tuple(self.settling()),
+            sources=tuple(self.sources or ()),
         )
 
 

@@ -150,6 +150,7 @@ def step_report(record: StepRecord | None, items: Sequence[StepRecord | None] = 
         ),
         **({"waits_for": _money(record.asks)} if record.asks and is_open(record) else {}),
         **({"answers": record.answers} if record.answers else {}),
+        **({"sources": record.sources} if record.sources else {}),
         **(_map_report(record.mapped, items) if record.mapped else {}),
         **(_agent_report(items) if isinstance(record.agent, Begun) else {}),
     }

@@ -179,8 +179,7 @@ class _Step:
                 self._received.usage = self._tried
             reach("worked")
             outcome = _fitting(outcome)
-            if outcome.cached:
-                self._received.describe({}, cached=True)
+            self._received.describe({}, **outcome.told)
             if outcome.error is None:
                 return await self._succeed(held, outcome, variables)
             following = await self._next(held, outcome, outcome.error)
@@ -327,6 +326,7 @@ class _Step:
             "model": outcome.model,
             **({"agent": outcome.note} if outcome.note is not None else {}),
             **({"cached": True} if outcome.cached else {}),
+            **({"sources": list(outcome.sources)} if outcome.sources else {}),
         }
         return Update(self._path, StepRecord.fields_of(fields), held.revision)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, field_validator
 
@@ -13,7 +14,7 @@ from shared.errors import ActionInvalidError
 
 OWN_COLLECTIONS = frozenset(
     {"events", "runs", "idempotency", "flows", "prompts", "timers", "patterns", "waits"}
-    | {"dead_letters", "blobs"}
+    | {"dead_letters", "blobs", "collections"}
 )
 _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]  # RFC 9110 token
 _Header = Annotated[str, Field(max_length=8192, pattern=r"^[^\r\n\x00]*$")]
@@ -104,13 +105,41 @@ class LogWrite(Arguments):
     fields: dict[str, Json] = Field(default_factory=dict)
 
 
+class CollectionRemove(Arguments):
+    """Remove a document from a collection, unless it holds a later one."""
+
+    action: Literal["collection.remove"] = "collection.remove"
+    collection: str = Field(description="Name of a collection.")
+    document: str = Field(min_length=1, max_length=1024, description="The document's name.")
+    at: datetime = Field(description="When this came about, e.g. {{ event.time }}.")
+
+    @field_validator("at")
+    @classmethod
+    def _in_utc(cls, value: datetime) -> datetime:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class CollectionPut(CollectionRemove):
+    """Put a document into a collection, unless it holds a later one; its texts are embedded."""
+
+    action: Literal["collection.put"] = "collection.put"  # type: ignore[assignment]
+    text: str
+    metadata: dict[str, Json] = Field(default_factory=dict)
+
+
 Action = Annotated[
-    SlackPost | EmailSend | HttpRequest | FirestoreSet | EventPublish | LogWrite,
+    SlackPost
+    | EmailSend
+    | HttpRequest
+    | FirestoreSet
+    | EventPublish
+    | LogWrite
+    | CollectionPut
+    | CollectionRemove,
     Field(discriminator="action"),
 ]
 ACTIONS: dict[str, type[Arguments]] = {
-    model.model_fields["action"].default: model
-    for model in (SlackPost, EmailSend, HttpRequest, FirestoreSet, EventPublish, LogWrite)
+    model.model_fields["action"].default: model for model in get_args(get_args(Action)[0])
 }
 _ADAPTER: TypeAdapter[Action] = TypeAdapter(Action)
 

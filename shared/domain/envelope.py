@@ -124,7 +124,8 @@ class ModelRequest(Wire):
 class GenerateTask(Wire):
     """Ask the model. The request rides along or, where it is large, is stored under `blob`.
 
-    Neither: an agent's conversation goes on, which is told from the records of its turns.
+    Neither: an agent's conversation goes on, which is told from the records of its turns; or it is
+    rendered where it is asked, with what is retrieved for it.
     """
 
     kind: Literal["generate"] = "generate"
@@ -134,7 +135,8 @@ class GenerateTask(Wire):
 
 
 class ActTask(Wire):
-    """Carry out the step's action or call, or the `call` of a tool that an agent asks for.
+    """Carry out the step as it is declared: its action, call, search or embedding; or the `call`
+    of a tool that an agent asks for.
 
     is_repeated: the agent asks for the same once too often; it is told so instead. is_patient:
     nobody takes the call over before its lease has passed, as whoever made it may still do so.

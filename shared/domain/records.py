@@ -219,6 +219,7 @@ class StepRecord(Record):
     prompt: PromptPin | None = None
     model: str | None = None
     cached: bool = False  # its output is an answer that was kept
+    sources: list[str] = Field(default_factory=list)  # chunks that were retrieved for it
     item_of: str | None = None
     index: int | None = None
     mapped: Mapped | None = None

@@ -5,9 +5,7 @@ Decides what may be written; whether it makes sense is decided in `shared.prompt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -24,7 +22,9 @@ from shared.domain.choices import MAPPING, WORD, one_of
 from shared.domain.compensation import Compensation
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
+from shared.domain.foreach import ForEach, also_text, for_each
 from shared.domain.model import Declared, Json
+from shared.domain.retrieval import Embedding, Retrieval
 from shared.domain.retry import Retry
 from shared.domain.waiting import ForApproval, ForSignal, Wait
 
@@ -62,53 +62,6 @@ OnError = Annotated[
 ]
 
 
-MAX_ITEMS = 10_000
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
-
-
-def _tolerable(value: object) -> object:
-    if isinstance(value, str):
-        match = _SHARE.fullmatch(value)
-        if match is None or Decimal(match[1]) > 100:
-            raise ValueError("this is a number of items, or a share of them from 0% to 100%")
-    return value
-
-
-class ForEach(Declared):
-    """The step is run once for each item of a list; its output is the list of their outputs."""
-
-    source: str = Field(alias="in", description="Expression; a list of at most 10,000 items.")
-    max_parallel: int = Field(100, ge=1, le=1000, description="Items under way at once.")
-    tolerate: Annotated[
-        Annotated[int, Field(ge=0)] | str,
-        BeforeValidator(_tolerable),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "integer", "minimum": 0},
-                    {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,4})?%$"},
-                ]
-            }
-        ),
-    ] = Field(0, description="Items, or a share of them, that may fail: their outputs are null.")
-
-    def tolerated(self, size: int) -> int:
-        """How many of so many items may fail."""
-        if isinstance(self.tolerate, int):
-            return self.tolerate
-        return int(Decimal(self.tolerate.removesuffix("%")) * size / 100)
-
-
-def _also_text(schema: dict[str, Any]) -> None:
-    schema["anyOf"] = [{"type": "string"}, *schema["anyOf"]]
-
-
-def _for_each(value: object) -> object:
-    if value is not None and not isinstance(value, str | Mapping | ForEach):
-        raise ValueError("this is an expression for a list, or a mapping with it as `in`")
-    return {"in": value} if isinstance(value, str) else value
-
-
 class Fallback(Declared):
     """What takes the place of a step that has failed, retries and all."""
 
@@ -140,11 +93,11 @@ class Step(Declared):
         " `{n: 2}` have succeeded.",
     )
     when: str | None = Field(None, description="Expression; the step is skipped where it is false.")
-    foreach: Annotated[ForEach | None, BeforeValidator(_for_each)] = Field(
+    foreach: Annotated[ForEach | None, BeforeValidator(for_each)] = Field(
         None,
         description="Expression for a list, or a mapping with it as `in`: the step is run for each"
         " item, which `with` and the prompt see as `item` and `index`.",
-        json_schema_extra=_also_text,
+        json_schema_extra=also_text,
     )
     timeout: Seconds | None = Field(
         None, description="The step, or each of its items, fails when it works longer."
@@ -247,6 +200,28 @@ class CallStep(Step):
     call: str = Field(description="Name of a registered function, e.g. crm.find_customer.")
 
 
+class RetrieveStep(Step):
+    """Searches a collection for what is near to a query."""
+
+    kind: ClassVar[str] = "retrieve"
+    retrieve: Retrieval
+
+    @property
+    def texts_read(self) -> frozenset[str]:
+        return super().texts_read | self.retrieve.reads
+
+
+class EmbedStep(Step):
+    """Has vectors of texts made and kept, for a collection that is then given them."""
+
+    kind: ClassVar[str] = "embed"
+    embed: Embedding
+
+    @property
+    def texts_read(self) -> frozenset[str]:
+        return super().texts_read | self.embed.reads
+
+
 class FlowStep(Step):
     """Opens a run of another flow, a child, and waits for its end."""
 
@@ -285,8 +260,14 @@ class WaitStep(Step):
         return super().goto or self.wait.after_timeout
 
 
-KINDS = ("prompt", "agent", "action", "call", "wait", "flow")
-STAGE_OF = {"prompt": "compose", "action": "act", "call": "act"}
+KINDS = ("prompt", "agent", "action", "call", "wait", "flow", "retrieve", "embed")
+STAGE_OF = {
+    "prompt": "compose",
+    "action": "act",
+    "call": "act",
+    "retrieve": "compose",
+    "embed": "compose",
+}
 # The other kinds no stage works on: whoever advances the run opens them, and this one has their
 # dead letters.
 KEEPS_LETTERS = "act"
@@ -309,10 +290,12 @@ AnyStep = Annotated[
     | Annotated[ActionStep, Tag("action")]
     | Annotated[CallStep, Tag("call")]
     | Annotated[WaitStep, Tag("wait")]
-    | Annotated[FlowStep, Tag("flow")],
+    | Annotated[FlowStep, Tag("flow")]
+    | Annotated[RetrieveStep, Tag("retrieve")]
+    | Annotated[EmbedStep, Tag("embed")],
     Discriminator(
         only_one_of(KINDS),
         custom_error_type="step_kind",
-        custom_error_message="a step has exactly one of: prompt, agent, action, call, wait, flow",
+        custom_error_message=f"a step has exactly one of: {', '.join(KINDS)}",
     ),
 ]

@@ -66,7 +66,12 @@ def undoing_of(
         for one in latest_first
         if one.items is not None
     }
-    undoing = FlowVersion(flow=flow, prompts=prompts, undoing=Undoing(items=items))
+    undoing = FlowVersion(
+        flow=flow,
+        prompts=prompts,
+        undoing=Undoing(items=items),
+        collections=version.collections,
+    )
     read = undoing.wanted(chain[0])
     recalls = {name: sources[name] for name in order if name in read and name in sources}
     return undoing.model_copy(update={"undoing": Undoing(items=items, recalls=recalls)})

@@ -5,7 +5,7 @@ A flow's version covers them, so one pin on a run fixes everything the run will 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -13,15 +13,31 @@ from pydantic import ConfigDict, Field, model_validator
 
 from shared.domain.agents import reads_of
 from shared.domain.caching import Cache
+from shared.domain.collection import Collection
 from shared.domain.expressions import names
 from shared.domain.flow import Flow
 from shared.domain.ids import content_hash
 from shared.domain.instances import FIRST, LOOP, Instance
 from shared.domain.model import Declared, Json, Wire
-from shared.domain.step import AgentStep, PromptStep, Step
+from shared.domain.retrieval import RETRIEVED, Retrieval
+from shared.domain.step import (
+    ActionStep,
+    AgentStep,
+    CallStep,
+    EmbedStep,
+    PromptStep,
+    RetrieveStep,
+    Step,
+)
 from shared.domain.tool import ToolVersion
+from shared.errors import CollectionUnknownError
 
-_LATER = frozenset({"models", "cache"})  # keys that older versions of prompts do not have
+# Actions and functions whose argument `collection` names one that the flow must know.
+FILLING = frozenset({"collection.put", "collection.remove", "retrieval.split"})
+
+_LATER = frozenset(
+    {"models", "cache", "retrieve", "cites"}
+)  # keys that older versions of prompts do not have
 
 
 def _either(schema: dict[str, Any]) -> None:
@@ -45,6 +61,17 @@ class FrontMatter(Declared):
         description="Generation parameters in snake_case, e.g. temperature, max_output_tokens.",
     )
     system: str | None = Field(None, description="System instruction; a template like the body.")
+    retrieve: Retrieval | None = Field(
+        None,
+        description="What is searched for with the prompt's variables; the template sees the"
+        " chunks as `retrieved`.",
+    )
+    cites: str | None = Field(
+        None,
+        description="Expression for the ids that the answer's `sources` may name; without it, those"
+        " of what the prompt has retrieved.",
+        examples=["found.chunks | map(attribute='id') | list"],
+    )
     input: dict[str, Json] | None = Field(
         None, description="JSON Schema of the variables that the step's `with` gives."
     )
@@ -86,7 +113,10 @@ class PromptVersion(Wire):
     @cached_property
     def references(self) -> frozenset[str]:
         """Variables that the prompt and its partials read."""
-        return names([self.body, self.head.system or "", *self.partials.values()])
+        found = names([self.body, self.head.system or "", *self.partials.values()])
+        if self.head.retrieve is not None:
+            found = (found - {RETRIEVED}) | self.head.retrieve.reads
+        return found | (names(self.head.cites, expression=True) if self.head.cites else frozenset())
 
 
 def prompts_of(step: Step) -> tuple[str, ...]:
@@ -97,6 +127,32 @@ def prompts_of(step: Step) -> tuple[str, ...]:
         return ()
     other = step.fallback.prompt if step.fallback is not None else None
     return (step.prompt,) if other is None else (step.prompt, other)
+
+
+def collections_of(step: Step, prompts: Mapping[str, PromptVersion]) -> frozenset[str] | None:
+    """The names of the collections that a step searches or fills.
+
+    None where data decides, which may be any.
+    """
+    asked = (prompts[name].head.retrieve for name in all_prompts_of(step))
+    found = {one.collection for one in asked if one is not None}
+    if isinstance(step, RetrieveStep):
+        found.add(step.retrieve.collection)
+    for given in filled_by(step):
+        if not isinstance(given, str) or "{" in given:
+            return None
+        found.add(given)
+    return frozenset(found)
+
+
+def filled_by(step: Step) -> Iterator[Json]:
+    """The collection that a step fills or embeds for, as it is written; nothing where none."""
+    if isinstance(step, EmbedStep):
+        yield step.embed.collection
+    what = step.action if isinstance(step, ActionStep) else None
+    what = step.call if isinstance(step, CallStep) else what
+    if what in FILLING:
+        yield step.arguments.get("collection")
 
 
 def all_prompts_of(step: Step) -> tuple[str, ...]:
@@ -136,13 +192,17 @@ class ShadowPrompt(Wire):
 
 
 class FlowVersion(Wire):
-    """One version of a flow, complete in itself. With `undoing` it undoes one run of another."""
+    """One version of a flow, complete in itself. With `undoing` it undoes one run of another.
+
+    `collections` are those that its steps and prompts search or fill.
+    """
 
     flow: Flow
     prompts: dict[str, PromptVersion] = Field(default_factory=dict)
     tools: dict[str, ToolVersion] = Field(default_factory=dict)
     undoing: Undoing | None = None
     shadows: dict[str, ShadowPrompt] = Field(default_factory=dict)  # by the prompt they shadow
+    collections: dict[str, Collection] = Field(default_factory=dict)
 
     @cached_property
     def version(self) -> str:
@@ -151,6 +211,13 @@ class FlowVersion(Wire):
     def declaration(self) -> dict[str, Any]:
         """What is hashed and stored; `FlowVersion.model_validate` reads it back."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def collection(self, name: str) -> Collection:
+        """One of its collections. Raises CollectionUnknownError."""
+        if name not in self.collections:
+            known = ", ".join(sorted(self.collections)) or "none"
+            raise CollectionUnknownError(f"the flow knows no collection {name!r}; it knows {known}")
+        return self.collections[name]
 
     def prompt(self, instance: str) -> PromptVersion:
         """The prompt of a prompt step, of an item of one, or of an agent."""

@@ -23,6 +23,8 @@ from shared.prompting.check_control import control_problems, key_expressions
 from shared.prompting.check_foreach import foreach_problems
 from shared.prompting.check_graph import did_you_mean, graph_problems
 from shared.prompting.check_prompts import input_complaints, no_such_prompt
+from shared.prompting.check_retrieval import OUTPUTS, Collections, collection_problems
+from shared.prompting.check_retrieval import texts_of as texts_of_search
 from shared.prompting.check_wait import outputs_of, texts_of, wait_problems
 from shared.prompting.prompt_file import schema_complaint
 from shared.prompting.source import Location, Problem, Source
@@ -44,12 +46,14 @@ class FlowCheck:
         prompts: Mapping[str, PromptVersion],
         calls: frozenset[str] | None = None,
         tools: Mapping[str, ToolVersion] | None = None,
+        collections: Collections = None,
     ) -> None:
         self._source = source
         self._flow = flow
         self._prompts = prompts
         self._calls = calls
         self._tools = tools or {}
+        self._collections = collections
 
     def problems(self) -> list[Problem]:
         """All that is wrong; what depends on a sound graph is looked at only in one."""
@@ -113,6 +117,9 @@ class FlowCheck:
         """What is wrong with what a step does, where it sees the variables `inside`."""
         yield from self._texts(("steps", name, "with"), step.arguments, inside)
         yield from self._fallback(name, step, inside)
+        yield from collection_problems(self._source, name, step, self._collections)
+        for at, texts in texts_of_search(step):
+            yield from self._texts(("steps", name, *at), texts, inside | step.arguments.keys())
         match step:
             case PromptStep():
                 yield from self._prompt(name, step, inside)
@@ -133,7 +140,8 @@ class FlowCheck:
             return
         source, flow = Below(**vars(self._source)), undone(self._flow, name)
         inside = frozenset(flow.steps) | (LOOP if step.foreach is not None else frozenset())
-        check = FlowCheck(source, flow, self._prompts, self._calls, self._tools)
+        about = (self._prompts, self._calls, self._tools, self._collections)
+        check = FlowCheck(source, flow, *about)
         yield from check.parts(name, as_step(step), inside)
 
     def _fallback(self, name: str, step: Step, before: frozenset[str]) -> Iterator[Problem]:
@@ -298,6 +306,8 @@ class FlowCheck:
         step: Step | None = self._flow.steps.get(name)
         if isinstance(step, WaitStep):
             return outputs_of(step)
+        if step is not None and step.kind in OUTPUTS and step.fallback is None:
+            return OUTPUTS[step.kind]
         asked = prompts_of(step) if step is not None else ()
         if not asked or asked[0] not in self._prompts:
             return None

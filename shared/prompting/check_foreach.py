@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from shared.domain.expressions import GLOBALS, evaluate, names
 from shared.domain.flow import Flow
+from shared.domain.foreach import MAX_ITEMS, ForEach
 from shared.domain.instances import LOOP
-from shared.domain.step import MAX_ITEMS, ForEach
 from shared.errors import ExpressionError
 from shared.prompting.source import Problem, Source
 

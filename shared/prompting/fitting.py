@@ -44,7 +44,15 @@ def unfit(version: FlowVersion) -> str | None:
     source = Source(f"flow {version.flow.flow}", {}, {})
     check = FlowCheck(source, version.flow, version.prompts, tools=version.tools)
     first = next(iter(check.of_steps()), None)
-    return first.message if first is not None else too_large(version)
+    if first is not None:
+        return first.message
+    for prompt in version.prompts.values():
+        wanted = prompt.head.retrieve.collection if prompt.head.retrieve else None
+        if wanted is not None and wanted not in version.collections:
+            return (
+                f"prompt {prompt.name!r} searches {wanted!r}, a collection the flow does not have"
+            )
+    return too_large(version)
 
 
 def too_large(version: FlowVersion) -> str | None:

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from shared.domain.collection import Collection
 from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
 from shared.domain.tool import ToolVersion
-from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of, tools_of
+from shared.domain.version import (
+    FlowVersion,
+    PromptVersion,
+    all_prompts_of,
+    collections_of,
+    tools_of,
+)
 from shared.prompting.check import FlowCheck
 from shared.prompting.check_children import Read, children_problems
+from shared.prompting.collection_files import read_collections
 from shared.prompting.fitting import too_large, with_references
 from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.quota_file import quota_problems
@@ -34,13 +42,14 @@ ROLLOUTS = "rollouts"
 
 @dataclass(frozen=True)
 class Library:
-    """Flows, prompts, tools and rollouts by name. `problems` name what was left out, and why."""
+    """What is there by name. `problems` name what was left out, and why."""
 
     flows: Mapping[str, FlowVersion]
     prompts: Mapping[str, PromptVersion]
     problems: tuple[Problem, ...]
     tools: Mapping[str, ToolVersion] = field(default_factory=dict)
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    collections: Mapping[str, Collection] = field(default_factory=dict)
 
 
 NO_TOOLS: Mapping[str, ToolVersion] = {}
@@ -50,7 +59,8 @@ NO_LIBRARY = Library({}, {}, ())
 def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     """Reads what is in `root`'s folders. Never raises for what a person wrote there."""
     problems = quota_problems(root)
-    prompts = _read_prompts(root, problems)
+    collections = read_collections(root, problems)
+    prompts = _read_prompts(root, problems, collections)
     tools = read_tools(root, problems)
     flows: dict[str, FlowVersion] = {}
     sources: dict[str, Source] = {}
@@ -58,7 +68,8 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     for path in paths:
         try:
             source = read_yaml(path.read_text("utf-8"), _shown(root, path))
-            version = _affordable(source, _flow_in(source, prompts, calls, tools), root)
+            version = _flow_in(source, prompts, calls, tools, collections)
+            _require_affordable(source, version, root)
             if version.flow.flow != path.stem:
                 message = f"the flow is called {version.flow.flow!r}; name the file after it"
                 raise SourceProblems([Problem(_shown(root, path), 1, message)])
@@ -72,7 +83,8 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     files = {problem.file for problem in unfit}
     sound = {name: one for name, one in flows.items() if sources[name].file not in files}
     rollouts = _read_rollouts(root, sound, prompts, problems)
-    return Library(sound, prompts, tuple(sorted([*problems, *unfit])), tools, rollouts)
+    told = tuple(sorted([*problems, *unfit]))
+    return Library(sound, prompts, told, tools, rollouts, collections)
 
 
 def read_flow(
@@ -81,13 +93,16 @@ def read_flow(
     prompts: Mapping[str, PromptVersion],
     calls: frozenset[str] | None = None,
     tools: Mapping[str, ToolVersion] = NO_TOOLS,
+    collections: Mapping[str, Collection] | None = None,
 ) -> FlowVersion:
     """One checked flow with the prompts and tools it uses. Raises SourceProblems.
 
     Whether its children are there is for a library to say.
     """
     source = read_yaml(text, file)
-    return _affordable(source, _flow_in(source, prompts, calls, tools), None)
+    version = _flow_in(source, prompts, calls, tools, collections)
+    _require_affordable(source, version, None)
+    return version
 
 
 def _flow_in(
@@ -95,6 +110,7 @@ def _flow_in(
     prompts: Mapping[str, PromptVersion],
     calls: frozenset[str] | None,
     tools: Mapping[str, ToolVersion],
+    collections: Mapping[str, Collection] | None,
 ) -> FlowVersion:
     file = source.file
     if not isinstance(source.data, dict):
@@ -104,7 +120,7 @@ def _flow_in(
     except ValidationError as error:
         raise SourceProblems(source.problems(error)) from error
     prompts = with_references(prompts, flow)
-    problems = FlowCheck(source, flow, prompts, calls, tools).problems()
+    problems = FlowCheck(source, flow, prompts, calls, tools, collections).problems()
     if problems:
         raise SourceProblems(problems)
     used = {name for step in flow.steps.values() for name in all_prompts_of(step)}
@@ -113,14 +129,15 @@ def _flow_in(
         flow=flow,
         prompts={name: prompts[name] for name in sorted(used)},
         tools={name: tools[name] for name in sorted(called)},
+        collections=_collections_of(flow, prompts, collections or {}),
     )
     if (message := too_large(version)) is not None:
         raise SourceProblems([Problem(file, 1, message)])
     return version
 
 
-def _affordable(source: Source, version: FlowVersion, root: Path | None) -> FlowVersion:
-    """The version, if what it may spend makes sense; prices are read where it says that."""
+def _require_affordable(source: Source, version: FlowVersion, root: Path | None) -> None:
+    """Raises SourceProblems where what it may spend makes no sense; only then prices are read."""
     if version.flow.budget is not None:
         from shared.prompting.check_budget import budget_problems  # noqa: PLC0415 - few have one
 
@@ -128,7 +145,15 @@ def _affordable(source: Source, version: FlowVersion, root: Path | None) -> Flow
         problems = list(budget_problems(source, version.flow, version.prompts, prices))
         if problems:
             raise SourceProblems(problems)
-    return version
+
+
+def _collections_of(
+    flow: Flow, prompts: Mapping[str, PromptVersion], known: Mapping[str, Collection]
+) -> dict[str, Collection]:
+    """Those that its steps name; all, where the data of an event may name any."""
+    named = [collections_of(step, prompts) for step in flow.steps.values()]
+    wanted = set(known) if None in named else {name for one in named if one for name in one}
+    return {name: known[name] for name in sorted(wanted & known.keys())}
 
 
 def read_partials(root: Path) -> dict[str, str]:
@@ -161,7 +186,9 @@ def _read_rollouts(
     return read_rollouts(root / ROLLOUTS, flows, prompts, problems)
 
 
-def _read_prompts(root: Path, problems: list[Problem]) -> dict[str, PromptVersion]:
+def _read_prompts(
+    root: Path, problems: list[Problem], collections: Mapping[str, Collection]
+) -> dict[str, PromptVersion]:
     templates = root / "templates"
     texts: dict[str, str] = {}
     for path in sorted(templates.rglob(f"*{SUFFIX}")):
@@ -176,7 +203,9 @@ def _read_prompts(root: Path, problems: list[Problem]) -> dict[str, PromptVersio
             continue
         name = file.removesuffix(SUFFIX)
         try:
-            prompts[name] = read_prompt(name, text, _shown(root, templates / file), partials)
+            prompts[name] = read_prompt(
+                name, text, _shown(root, templates / file), partials, collections
+            )
         except SourceProblems as error:
             problems.extend(error.problems)
     return prompts

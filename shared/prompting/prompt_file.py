@@ -17,13 +17,20 @@ from pydantic import ValidationError
 from shared.domain.expressions import syntax
 from shared.domain.version import FrontMatter, PromptVersion
 from shared.errors import ExpressionError
+from shared.prompting.check_retrieval import Collections, retrieval_problems
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 
 SUFFIX = ".md.j2"
 _PARTS = re.compile(r"\A---\n(?P<head>.*?\n)---\n(?P<body>.*)\Z", re.DOTALL)
 
 
-def read_prompt(name: str, text: str, file: str, partials: Mapping[str, str]) -> PromptVersion:
+def read_prompt(
+    name: str,
+    text: str,
+    file: str,
+    partials: Mapping[str, str],
+    collections: Collections = None,
+) -> PromptVersion:
     """The prompt in a file. Raises SourceProblems naming file and line."""
     parts = _PARTS.match(text)
     if parts is None:
@@ -31,7 +38,7 @@ def read_prompt(name: str, text: str, file: str, partials: Mapping[str, str]) ->
             [Problem(file, 1, "no front matter; start with --- lines around description and model")]
         )
     source = read_yaml(parts["head"], file, first_line=2)
-    head = _head(source)
+    head = _head(source, collections)
     body_line = text[: parts.start("body")].count("\n") + 1
     used = {
         **_included(parts["body"], partials, file, body_line),
@@ -40,7 +47,7 @@ def read_prompt(name: str, text: str, file: str, partials: Mapping[str, str]) ->
     return PromptVersion(name=name, head=head, body=parts["body"], partials=used)
 
 
-def _head(source: Source) -> FrontMatter:
+def _head(source: Source, collections: Collections) -> FrontMatter:
     try:
         head = FrontMatter.model_validate(source.data or {})
     except ValidationError as error:
@@ -50,6 +57,8 @@ def _head(source: Source) -> FrontMatter:
         for key, schema in (("input", head.input), ("output", head.output))
         if schema is not None and (problem := schema_complaint(source, (key,), schema))
     ]
+    if head.retrieve is not None:
+        problems += retrieval_problems(source, ("retrieve",), head.retrieve, collections)
     if problems:
         raise SourceProblems(problems)
     return head

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from shared.domain.collection import Collection
 from shared.domain.flow import Flow
 from shared.domain.model import Declared
 from shared.domain.rollouts.declared import Rollout
@@ -26,6 +27,7 @@ _MODELS: dict[str, type[Declared]] = {
     "flow.schema.json": Flow,
     "prompt.schema.json": FrontMatter,
     "rollout.schema.json": Rollout,
+    "collection.schema.json": Collection,
 }
 
 

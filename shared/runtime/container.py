@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters.json_telemetry import JsonTelemetry
 from shared.adapters.python_logging import take_over
@@ -30,6 +30,8 @@ from shared.runtime.stage_table import read_stages
 from shared.runtime.watched_library import library_reader
 
 if TYPE_CHECKING:
+    from google import genai
+
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.mcp_servers import McpServers
     from shared.adapters.pubsub_bus import PubSubBus
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         Bus,
         Clock,
         Effects,
+        Embedder,
         Model,
         Objects,
         PromptRegistry,
@@ -93,8 +96,8 @@ def build_deps(stage: str, chosen: Settings) -> Deps:
         flows=FlowVersions(_library(row, chosen), store),
         new_token=lambda: secrets.token_hex(8),
         retention=timedelta(days=chosen.retention_days),
+        **(_models(chosen) if "model" in row.extras else {}),
         resolver=_resolver(row, chosen, store, telemetry),
-        model=_model(chosen) if "model" in row.extras else None,
         quotas=_quotas(chosen) if "model" in row.extras else NO_QUOTAS,
         effects=_effects(chosen) if "actions" in row.extras else None,
         servers=build_servers(chosen) if "mcp" in row.extras else None,
@@ -132,6 +135,13 @@ def build_client_ports(chosen: Settings) -> ClientPorts:
     return ClientPorts(store, bus, SystemClock(), flows, close)
 
 
+def build_embedder(chosen: Settings) -> Embedder:
+    """What `segue collections search` asks. Raises CloudLoginError where there is no login."""
+    with _login_told():
+        embedder: Embedder = _models(chosen)["embedder"]
+        return embedder
+
+
 def build_operator_deps(chosen: Settings) -> Deps:
     """What `segue` works with. Raises CloudLoginError where there is no login."""
     with _login_told():
@@ -141,7 +151,8 @@ def build_operator_deps(chosen: Settings) -> Deps:
 def build_operator_model(chosen: Settings) -> Model:
     """The model that a person asks. Raises CloudLoginError where there is no login."""
     with _login_told():
-        return _model(chosen)
+        model: Model = _models(chosen)["model"]
+        return model
 
 
 @contextmanager
@@ -245,18 +256,26 @@ def _bus(chosen: Settings) -> PubSubBus:
     return PubSubBus(PublisherAsyncClient(), chosen.project, chosen.prefix)
 
 
-def _model(chosen: Settings) -> Model:
-    from shared.adapters.gemini_model import GeminiModel, build_client  # noqa: PLC0415
+def _models(chosen: Settings) -> dict[str, Any]:
+    """The model and the embedder, on one client."""
+    from shared.adapters.gemini_embedder import GeminiEmbedder  # noqa: PLC0415
+    from shared.adapters.gemini_model import GeminiModel  # noqa: PLC0415
+
+    client, prices = _model_client(chosen), _prices(chosen)
+    return {"model": GeminiModel(client, prices), "embedder": GeminiEmbedder(client, prices)}
+
+
+def _model_client(chosen: Settings) -> genai.Client:
+    from shared.adapters.gemini_model import build_client  # noqa: PLC0415
 
     key = chosen.gemini_api_key if chosen.uses_api_key else None
-    client = build_client(
+    return build_client(
         project=chosen.project,
         location=chosen.location,
         api_key=key.get_secret_value() if key else None,
         base_url=None if key else chosen.vertex_base_url,
         local=chosen.vertex_base_url is not None,
     )
-    return GeminiModel(client, _prices(chosen))
 
 
 def build_servers(chosen: Settings) -> McpServers:

@@ -35,6 +35,8 @@ from shared.ports import (
     Document,
     Increment,
     ModelReply,
+    Near,
+    Nearest,
     Put,
     Query,
     StageReport,
@@ -42,7 +44,7 @@ from shared.ports import (
     Write,
     Written,
 )
-from shared.testing.memory_queries import matching
+from shared.testing.memory_queries import matching, nearest_of
 
 PROMPT_LABEL = "segue-prompt"
 _MAX_MESSAGE_BYTES = 10_000_000
@@ -52,7 +54,7 @@ _LONGEST_ANSWER = 1000  # tokens, where no price table says
 class MemoryStore:
     """Implements `Store`. `reads` and `writes` count by path, `commits` those that succeeded.
 
-    `counts` are the count queries, by collection.
+    `counts` are the count queries, by collection; `searches` those for what is near.
     """
 
     def __init__(self) -> None:
@@ -60,6 +62,7 @@ class MemoryStore:
         self.reads: Counter[str] = Counter()
         self.writes: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.searches: list[Nearest] = []
         self.commits = 0
         self._revisions = itertools.count(1)
 
@@ -95,6 +98,11 @@ class MemoryStore:
         await asyncio.sleep(0)
         self.counts[query.collection] += 1
         return len(matching(self.documents.values(), query))
+
+    async def nearest(self, query: Nearest) -> list[Near]:
+        await asyncio.sleep(0)
+        self.searches.append(query)
+        return copy.deepcopy(nearest_of(self.documents.values(), query))
 
     def reset_counts(self) -> None:
         """Count from zero."""

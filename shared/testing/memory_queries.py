@@ -5,11 +5,12 @@ Decides what a query finds; knows nothing of commits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.ports import Document, Query
+from shared.domain.vectors import Vector
+from shared.ports import Document, Near, Nearest, Query
 
 
 def matching(documents: Iterable[Document], query: Query) -> list[Document]:
@@ -25,6 +26,30 @@ def matching(documents: Iterable[Document], query: Query) -> list[Document]:
     ]
     found.sort(key=lambda document: _sort_key(document, query), reverse=query.descending)
     return found[: query.limit]
+
+
+def nearest_of(documents: Iterable[Document], query: Nearest) -> list[Near]:
+    """What a search finds, the nearest first."""
+    near = [
+        Near(document, query.vector.distance(vector))
+        for document in documents
+        if _is_in(document.path, Query(query.collection))
+        and isinstance(vector := document.data.get(query.field), Vector)
+        and len(vector.values) == len(query.vector.values)
+        and all(_is_as_asked(document, *condition) for condition in query.where)
+    ]
+    found = [one for one in near if query.within is None or one.distance <= query.within]
+    found.sort(key=lambda one: (one.distance, one.document.name.encode()))
+    return found[: query.limit]
+
+
+def _is_as_asked(document: Document, field: str, operator: str, limit: Any) -> bool:
+    value: Any = document.data
+    for part in field.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return _holds(value, operator, limit)
 
 
 def _is_in(path: str, query: Query) -> bool:

@@ -5,12 +5,13 @@ Set by the stage that runs the method; must not know the step protocol.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.domain.collection import Collection
 from shared.errors import ActionFailedError
 from shared.ports import Clock, Store, Telemetry, Write
 
@@ -23,6 +24,7 @@ class Work:
 
     `key` is equal on each attempt, for receivers that can tell repeats. `put_beside` takes what is
     asked for the writes that are to be committed with the step's result, at each try of it.
+    `collections` are those that the flow knows.
     """
 
     run_id: str
@@ -33,6 +35,7 @@ class Work:
     telemetry: Telemetry
     expire_at: Callable[[], datetime]
     put_beside: Callable[[Beside], None]
+    collections: Mapping[str, Collection] = field(default_factory=dict)
 
 
 _IN_HAND: ContextVar[Work | None] = ContextVar("work", default=None)

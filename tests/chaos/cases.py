@@ -13,6 +13,7 @@ from shared.testing.simulator.case import Case, Told
 from tests.chaos.agent_cases import AGENT
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
+from tests.chaos.document_cases import PUT
 from tests.chaos.money_cases import THRIFTY
 from tests.chaos.shipped import JOKE, SUPPORT
 from tests.chaos.typed_flows import TYPED
@@ -336,4 +337,5 @@ CASES = (
     UNDONE,
     THRIFTY,
     AGENT,
+    PUT,
 )

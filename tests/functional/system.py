@@ -30,6 +30,7 @@ from shared.prompting.prompt_file import read_prompt
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
 from shared.testing.memory import MemoryStore, RecordingEffects, ScriptedModel
+from shared.testing.memory_embedder import WordEmbedder
 from shared.testing.pipeline import Crash, Pipeline, Waiting, World
 
 HANDLERS = {
@@ -103,9 +104,11 @@ class System:
         known = flows if isinstance(flows, Library) else library(*flows)
         self.effects = RecordingEffects()
         self.model = model or ScriptedModel(default=echoing)
+        self.embedder = WordEmbedder()
         self.world = World(
             known,
             model=self.model,
+            embedder=self.embedder,
             effects=self.effects,
             servers=servers,
             payload_bucket=payload_bucket,

@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.envelope import decode
 from shared.errors import BusUnavailableError, EventTooLargeError, ObjectsUnavailableError
-from shared.ports import Document, Put, Query, Write, Written
+from shared.ports import Document, Near, Nearest, Put, Query, Write, Written
 from shared.testing.memory import MemoryStore, ScriptedModel
 from shared.testing.pipeline import Crash
 from tests.functional.system import EVENT, System, flow, prompt
@@ -46,6 +46,9 @@ class DiesBeforeHeads:
 
     async def count(self, query: Query) -> int:
         return await self.store.count(query)
+
+    async def nearest(self, query: Nearest) -> list[Near]:
+        return await self.store.nearest(query)
 
 
 def system_with(bucket: str | None = "payloads", **about: object) -> System:

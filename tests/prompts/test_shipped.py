@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 import functions.act.calls  # registers the functions that flows call
 import functions.act.flows  # noqa: F401 - the same
 from shared.calls import registered_names
+from shared.domain.step import RetrieveStep
 from shared.prompting.library import Library, read_library, read_prices
 from shared.prompting.prompt_file import SUFFIX
 from shared.runtime.settings import ROOT
@@ -63,3 +65,28 @@ def test_every_typed_flow_has_the_file_that_it_compiles_to(library: Library) -> 
     assert stale_files(shipped, PROMPTS, complete=True) == []
     for flow in shipped.values():
         assert list(answer_problems(flow.shape, library.prompts)) == []
+
+
+def test_every_search_has_the_vector_index_that_it_needs(library: Library) -> None:
+    declared = yaml.safe_load((ROOT / "infra" / "indexes.yaml").read_text("utf-8"))["indexes"]
+    there = {
+        (*sorted(field["path"] for field in index["fields"]), index["fields"][-1]["vector"])
+        for index in declared
+        if index["collection"] == "chunks"
+    }
+    for version in library.flows.values():
+        asked = [p.head.retrieve for p in version.prompts.values()]
+        asked += [s.retrieve for s in version.flow.steps.values() if isinstance(s, RetrieveStep)]
+        for one in asked:
+            if one is not None:
+                fields = sorted(["vector", *(f"metadata.{field}" for field in one.where)])
+                assert (*fields, version.collections[one.collection].dimensions) in there
+
+
+def test_every_collection_can_be_searched_and_its_model_has_a_price(library: Library) -> None:
+    declared = yaml.safe_load((ROOT / "infra" / "indexes.yaml").read_text("utf-8"))["indexes"]
+    alone = [one["fields"] for one in declared if one["collection"] == "chunks"]
+    prices = read_prices(PROMPTS).models
+    for collection in library.collections.values():
+        assert [{"path": "vector", "vector": collection.dimensions}] in alone
+        assert collection.model in prices

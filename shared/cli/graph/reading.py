@@ -15,7 +15,7 @@ from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
 from shared.domain.agents import AgentTool
 from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
-from shared.domain.step import Step, WaitStep
+from shared.domain.step import EmbedStep, RetrieveStep, Step, WaitStep
 from shared.domain.version import FlowVersion
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
@@ -54,6 +54,11 @@ def _step(flow: Flow, name: str) -> Node:
         waits = _notes(step.wait, {"awaits"})
         notes = (*_join(flow, name), *waits, *_notes(step, _DRAWN | {step.kind}))
         return Node(name, step.kind, name, f"for {step.wait.awaits}", notes)
+    if isinstance(step, RetrieveStep | EmbedStep):
+        asked = step.retrieve if isinstance(step, RetrieveStep) else step.embed
+        wants = _notes(asked, {"collection"})
+        notes = (*_join(flow, name), *wants, *_notes(step, _DRAWN | {step.kind}))
+        return Node(name, step.kind, name, f"in {asked.collection}", notes)
     uses = _plainly(getattr(step, step.kind))
     notes = (*_join(flow, name), *_notes(step, _DRAWN | {step.kind}))
     return Node(name, step.kind, name, uses, notes)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from shared.cli.graph.layout import Box, Point
 
 # Letters, where the first one of the kind would be another's.
-SIGNS = {"event": "E", "schedule": "T", "call": "ƒ", "agent": "G", "end": "■"}
+SIGNS = {"event": "E", "embed": "V", "schedule": "T", "call": "ƒ", "agent": "G", "end": "■"}
 _CORNER = 14.0
 _RADIUS = 9.0  # of a sign
 

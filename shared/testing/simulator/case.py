@@ -13,6 +13,7 @@ from shared.domain.agent_notes import CallMade
 from shared.domain.version import PromptVersion
 from shared.ports import Model
 from shared.prompting.library import Library
+from shared.prompting.resolving import with_prompts
 from shared.testing.memory import ScriptedModel
 
 _REVISION = "{# revised #}"  # renders to nothing, and is another version all the same
@@ -82,10 +83,10 @@ class Case:
 def _revised(library: Library) -> Library:
     prompts = {name: _revised_prompt(prompt) for name, prompt in library.prompts.items()}
     flows = {
-        name: old.model_copy(update={"prompts": {each: prompts[each] for each in old.prompts}})
+        name: with_prompts(old, {each: prompts[each] for each in old.prompts})
         for name, old in library.flows.items()
     }
-    return Library(flows, prompts, library.problems)
+    return replace(library, flows=flows, prompts=prompts)
 
 
 def _revised_prompt(prompt: PromptVersion) -> PromptVersion:

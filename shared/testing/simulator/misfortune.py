@@ -15,6 +15,7 @@ from shared.domain.actions import EmailSend, HttpRequest, SlackPost
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
 from shared.domain.records import Tokens
+from shared.domain.vectors import Embedded, EmbedRequest
 from shared.errors import (
     ActionFailedError,
     BusUnavailableError,
@@ -29,8 +30,11 @@ from shared.ports import (
     Clock,
     Document,
     Effects,
+    Embedder,
     Model,
     ModelReply,
+    Near,
+    Nearest,
     Query,
     StageReport,
     Store,
@@ -109,6 +113,9 @@ class LineStore:
     async def count(self, query: Query) -> int:
         return await self._call("the count", lambda: self.store.count(query))
 
+    async def nearest(self, query: Nearest) -> list[Near]:
+        return await self._call("the search", lambda: self.store.nearest(query))
+
 
 @dataclass(frozen=True)
 class LineBus:
@@ -161,6 +168,27 @@ class LineModel:
 
     def most_output(self, model: str) -> int | None:
         return self.model.most_output(model)
+
+
+@dataclass(frozen=True)
+class LineEmbedder:
+    """Implements `Embedder`: it fails as the model does."""
+
+    line: Line
+    embedder: Embedder
+
+    @property
+    def provider(self) -> str:
+        return self.embedder.provider
+
+    async def embed(self, request: EmbedRequest, *, seconds: float) -> Embedded:
+        def effect() -> Awaitable[Embedded]:
+            return self.embedder.embed(request, seconds=seconds)
+
+        return await self.line.call("model", "the embedding", effect)
+
+    def cost(self, model: str, tokens: Tokens) -> float | None:
+        return self.embedder.cost(model, tokens)
 
 
 @dataclass(frozen=True)

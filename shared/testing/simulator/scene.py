@@ -17,6 +17,7 @@ from shared.ports import Model, ModelReply, StageReport
 from shared.prompting.library import NO_LIBRARY
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import RecordingEffects
+from shared.testing.memory_embedder import WordEmbedder
 from shared.testing.memory_objects import MemoryObjects
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.delivery import Dispatcher, Pool
@@ -29,6 +30,7 @@ from shared.testing.simulator.misfortune import (
     Line,
     LineBus,
     LineEffects,
+    LineEmbedder,
     LineModel,
     LineStore,
     LineTelemetry,
@@ -113,6 +115,7 @@ class Scene:
             new_token=self.fate.token,
             retention=_RETENTION,
             model=LineModel(line, self._model),
+            embedder=LineEmbedder(line, WordEmbedder()),
             effects=LineEffects(line, self._effects),
         )
 

@@ -16,6 +16,17 @@ GOOD: dict[str, dict[str, Any]] = {
     "firestore.set": {"path": "tickets/42", "data": {"a": 1}},
     "event.publish": {"type": "order.paid"},
     "log.write": {"message": "m"},
+    "collection.put": {
+        "collection": "docs",
+        "document": "a/b.md",
+        "at": "2026-01-31T12:00:00Z",
+        "text": "t",
+    },
+    "collection.remove": {
+        "collection": "docs",
+        "document": "a/b.md",
+        "at": "2026-01-31T12:00:00Z",
+    },
 }
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shared.domain.foreach import ForEach
 from shared.domain.instances import Instance, instance_of
 from shared.domain.mapped import Mapped
-from shared.domain.step import CallStep, ForEach
+from shared.domain.step import CallStep
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""What this stage does with collections: searches them, for a step or for a prompt, and embeds.
+
+It is done here, under the step's claim, because it is billed and needs the model's client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.delivery.asking import request_for
+from shared.delivery.deps import Deps
+from shared.delivery.retrieval.embedding import keep_vectors
+from shared.delivery.retrieval.searching import retrieve
+from shared.delivery.steps import StepTask
+from shared.domain.envelope import ModelRequest
+from shared.domain.expressions import evaluate, fill
+from shared.domain.model import Json
+from shared.domain.retrieval import RETRIEVED, Embedding, Retrieval
+from shared.domain.step import EmbedStep, RetrieveStep
+from shared.domain.version import PromptVersion
+from shared.errors import ExpressionError, MessageInvalidError
+
+
+async def look_up(task: StepTask, deps: Deps) -> Json:
+    """The output of a step that searches or embeds, and asks no model for words."""
+    step = task.scope.version.flow.declared(task.envelope.step)
+    seen = {**task.variables, **fill(step.arguments, task.variables)}
+    match step:
+        case RetrieveStep():
+            return await _search(task, step.retrieve, seen, deps)
+        case EmbedStep():
+            return await _embed(task, step.embed, seen, deps)
+        case _:
+            raise MessageInvalidError(f"step {task.envelope.step!r} is a {step.kind}, no search")
+
+
+async def rendered(task: StepTask, prompt: PromptVersion, deps: Deps) -> ModelRequest:
+    """The request of a prompt, with what it has retrieved. Raises what both of them raise."""
+    variables = task.variables
+    if prompt.head.retrieve is not None:
+        step = task.scope.version.flow.declared(task.envelope.step)
+        seen = {**variables, **fill(step.arguments, variables)}
+        found = await _search(task, prompt.head.retrieve, seen, deps)
+        variables = {**variables, RETRIEVED: found["chunks"]}
+    return request_for(task.scope, task.envelope, prompt, variables)
+
+
+def citable(task: StepTask) -> frozenset[str] | None:
+    """The ids that an answer may name as its sources; None where nothing says which.
+
+    Raises ExpressionError.
+    """
+    version, other = task.scope.version, task.fallback
+    prompt = (
+        version.prompts[other.prompt]
+        if other and other.prompt
+        else version.prompt(task.envelope.step)
+    )
+    if prompt.head.cites is None:
+        return None if task.spent.sources is None else frozenset(task.spent.sources)
+    step = version.flow.declared(task.envelope.step)
+    seen = {**task.variables, **fill(step.arguments, task.variables)}
+    found = evaluate(prompt.head.cites, seen)
+    if not isinstance(found, list):
+        raise ExpressionError("`cites` gives no list of ids")
+    return frozenset(map(str, found))
+
+
+async def _search(
+    task: StepTask, asked: Retrieval, seen: dict[str, Any], deps: Deps
+) -> dict[str, Json]:
+    collection = task.scope.version.collection(asked.collection)
+    return await retrieve(deps, task.spent, asked, collection, seen, seconds=task.seconds)
+
+
+async def _embed(task: StepTask, asked: Embedding, seen: dict[str, Any], deps: Deps) -> Json:
+    collection = task.scope.version.collection(str(fill(asked.collection, seen)))
+    texts = fill(asked.texts, seen)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ExpressionError("`embed.texts` gives no list of texts")
+    return await keep_vectors(deps, task.spent, collection, texts, seconds=task.seconds)

@@ -1,0 +1,1 @@
+"""Collections: how they are filled, and how they are searched."""
