@@ -172,5 +172,5 @@ def told_of_move(move: LabelMove) -> str:
     """Where a label went, in a few words."""
     before = f"version {move.before}" if move.before is not None else "the bundled copy"
     after = f"version {move.version}" if move.version is not None else "the bundled copy"
-    back = " back" if move.is_rollback else ""
+    back = " (rollback)" if move.is_rollback else ""
     return f"{move.label}: {before} → {after}{back}"

@@ -306,9 +306,10 @@ async def test_a_label_is_moved_and_rolled_back_without_a_restart(system: Harnes
 
     await system.eventually(lambda: served(better.version), "the label's version")
     code, out, err = await system.segue("prompts", "rollback", "test/last", "--by", "bob")
-    assert (code, out.strip()) == (0, "test/last: production: version 1 → the bundled copy back"), (
-        err
-    )
+    assert (code, out.strip()) == (
+        0,
+        "test/last: production: version 1 → the bundled copy (rollback)",
+    ), err
     await system.eventually(lambda: served(bundled.version), "the bundled copy")
     run = await report_of(event.data["runs"][0], system.deps)
     assert run["steps"]["second"]["prompt"]["version"] == bundled.version

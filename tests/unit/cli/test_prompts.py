@@ -76,7 +76,7 @@ def test_a_prompt_is_pushed_labelled_and_rolled_back_and_who_did_it_is_kept(prom
     assert [one["message"] for one in shown["registry"]["versions"]] == ["", "as shipped"]
     assert [move["by"] for move in shown["registry"]["moves"]] == ["eve", "ada", "bob"]
     table = segue("show", "support/classify").stdout
-    assert "production: version 1 → version 2 back  by eve" in " ".join(table.split(" "))
+    assert "production: version 1 → version 2 (rollback)  by eve" in " ".join(table.split(" "))
 
 
 def test_pushing_the_same_again_is_no_new_version() -> None:
