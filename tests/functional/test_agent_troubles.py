@@ -11,6 +11,7 @@ from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.records import RunRecord
 from shared.errors import ModelRefusedError, ModelTruncatedError, SegueError
 from shared.testing.memory import ScriptedModel
+from tests.functional import calls
 from tests.functional.agents import (
     BROKEN,
     KEPT,
@@ -261,3 +262,49 @@ async def test_a_crash_after_the_last_turn_of_a_failing_agent_leaves_one_letter(
     await system.run()
     assert (await system.report())["status"] == "failed"
     assert [one.step for one in system.letters()] == ["help[turn-2]"]
+
+
+# -- beside others ------------------------------------------------------------------------------
+
+
+async def test_a_run_that_is_finished_elsewhere_leaves_its_agent_behind():
+    quick = "quick: {needs: [], call: test.echo, with: {value: 1}, finish: true}"
+    version = agent("tools: [book]", quick, outputs="{{ quick }}")
+    system = System([version], model=model(asks(("book", {"n": 1})), "Done."))
+    await system.publish(EVENT, {"n": 1})
+    for stage in ("route", "compose", "generate"):
+        await system.pipeline.step(stage)
+    steps = {one.message.attributes["segue-step"]: one for one in system.pipeline.collect()}
+    waiting = steps["quick"]
+    assert "help[turn-1.call-0]" in steps
+    await system.pipeline.deliver(system.pipeline.take(waiting))
+    await system.run()
+    assert ((await system.report())["status"], made()) == ("succeeded", {})
+    assert system.letters() == []
+
+
+async def test_what_is_approved_while_its_run_is_paused_begins_when_that_is_resumed():
+    tool = "tools: [{tool: pay, approval: always}]"
+    system = System([agent(tool)], model=model(asks(("pay", {"n": 1})), "Paid."))
+    await system.start({"n": 1})
+    await tell(system, "pause")
+    [run] = system.run_ids()
+    told = {"run": run, "name": "help[turn-1.call-0]", "by": "ada", "data": {"approved": True}}
+    await system.start(told, "segue.run.signal")
+    assert made() == {}
+    await tell(system, "resume")
+    await system.run()
+    assert ((await system.report())["status"], made()) == ("succeeded", {"pay": 1})
+
+
+async def test_an_agent_goes_on_where_another_step_has_failed_its_run():
+    calls.BROKEN.add("other")
+    other = "other: {call: test.count, with: {name: other}}"
+    asked = model(asks(("book", {"n": 1})), "Done.")
+    system = System([agent("tools: [book]", other)], model=asked)
+    await system.start({"n": 1})
+    assert (await system.report())["status"] == "failed"
+    calls.BROKEN.clear()
+    await system.redrive()
+    assert ((await system.report())["status"], made()) == ("succeeded", {"book": 1})
+    assert len(asked.calls) == 2
