@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from io import StringIO
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,6 +15,7 @@ from shared.cli.graph.progress import with_run
 from shared.cli.graph.reading import graph_of
 from shared.cli.views import run_view
 from shared.delivery.crashpoints import POINTS, Point
+from shared.ports import Written
 from tests.functional import calls
 from tests.functional.agents import KEPT, MADE, agent, asks, made, model, parts, tools
 from tests.functional.system import EVENT, System
@@ -76,6 +79,26 @@ async def test_calls_of_a_turn_run_in_parallel_in_any_order(seed: int):
     assert (made(), len(asked.calls)) == ({"look": 5}, 2)
     told = [part["functionResponse"]["response"] for part in asked.calls[1].said[1].parts]
     assert told == [{"twice": n * 2} for n in range(5)]
+
+
+async def test_calls_that_end_at_once_send_the_next_turn_once(monkeypatch: pytest.MonkeyPatch):
+    system = System([agent()], model=model(TWO, "Done."))
+    await system.publish(EVENT, {"n": 7})
+    await to_the_message_of(system, "help[turn-1.call-0]", "act")
+    both, store = asyncio.Barrier(2), system.world.documents
+    commit = store.commit
+
+    async def commit_together(writes: Sequence[Any]) -> list[Written]:
+        done = await commit(writes)
+        if any("call-" in one.path and one.data.get("finished_at") for one in writes):
+            await both.wait()
+        return done
+
+    monkeypatch.setattr(store, "commit", commit_together)
+    drawn = [system.pipeline.take(one) for one in system.pipeline.collect()]
+    await asyncio.gather(*(system.pipeline.deliver(one) for one in drawn))
+    waiting = system.pipeline.collect()
+    assert [one.message.attributes["segue-step"] for one in waiting] == ["help[turn-2]"]
 
 
 PARTS = ("help[turn-1]", "help[turn-1.call-0]", "help[turn-1.call-1]", "help[turn-2]")

@@ -16,7 +16,7 @@ import shared.cli.commands_cases
 import shared.cli.registry
 from shared.cli.app import app
 from shared.cli.commands_cases import NoCasesError
-from shared.cli.commands_labels import NothingToPushError, VersionInvalidError
+from shared.cli.commands_labels import NothingToPushError, PromptFileError, VersionInvalidError
 from shared.cli.registry import NoSuchPromptError, NoSuchVersionError, UnfitPromptError
 from shared.client.connection import NothingRunningError
 from shared.delivery.deps import Deps
@@ -114,6 +114,14 @@ def test_a_prompt_that_does_not_fit_a_flow_gets_no_label_of_that_flow(prompts: P
     done("label", "support/classify", "production", "1")  # no flow asks for that label
 
 
+def test_a_copy_elsewhere_is_pushed_in_place_of_the_one_on_disk(prompts: Path) -> None:
+    other = prompts.parent / "other.md.j2"
+    other.write_text((prompts / CLASSIFY).read_text("utf-8") + "\nBe brief.", "utf-8")
+    [pushed] = done("push", "support/classify", "--file", str(other), "--label", "production")
+    assert pushed["is_new"]
+    assert "Be brief." in done("show", "support/classify@production")["body"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
@@ -131,8 +139,11 @@ def test_a_prompt_that_does_not_fit_a_flow_gets_no_label_of_that_flow(prompts: P
         (("show", "support/classify@beta"), NoSuchVersionError, "no label 'beta'"),
         (("diff", "support/classify@1", "@2"), NoSuchVersionError, "no version 2"),
         (("push", "nope"), NoSuchPromptError, "no prompt 'nope'"),
-        (("push",), NothingToPushError, "either a NAME or --all"),
-        (("push", "nope", "--all"), NothingToPushError, "either a NAME or --all"),
+        (("push",), NothingToPushError, "either a NAME, with a --file or without, or --all"),
+        (("push", "nope", "--all"), NothingToPushError, "either a NAME"),
+        (("push", "--all", "--file", "x"), NothingToPushError, "either a NAME"),
+        (("push", "nope", "--file", "no/such/file"), PromptFileError, "No such file"),
+        (("push", "nope", "--file", __file__), PromptFileError, "front matter"),
     ],
 )
 def test_what_cannot_be_done_says_why_and_changes_nothing(
