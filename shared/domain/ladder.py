@@ -14,7 +14,7 @@ from shared.domain.envelope import ModelRequest
 
 LONGEST = "max_output_tokens"  # the parameter
 _RESULT = "functionResponse"
-_LEFT_OUT = {"left_out": "this result was left out, so that the conversation stays in its budget"}
+_LEFT_OUT = {"result": "left out"}
 
 
 def request_on(
@@ -55,4 +55,5 @@ def _shorter(request: ModelRequest) -> Iterator[ModelRequest]:
 
 def _without_result(part: dict[str, Any]) -> dict[str, Any]:
     answer = part.get(_RESULT)
-    return part if answer is None else {**part, _RESULT: {**answer, "response": _LEFT_OUT}}
+    shorter = {**part, _RESULT: {**(answer or {}), "response": _LEFT_OUT}}
+    return shorter if answer is not None and len(str(shorter)) < len(str(part)) else part
