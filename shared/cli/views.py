@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -160,16 +160,21 @@ def _endings(report: Report) -> list[RenderableType]:
 def _budgets(budgets: Sequence[Report]) -> Iterator[Text]:
     """What is spent of each limit."""
     for budget in budgets:
-        parts = []
-        for unit, told in (("usd", money), ("tokens", "{:,}".format)):
-            of = budget.get(unit)
-            if of is not None:
-                held = f", {told(of['reserved'])} held" if of["reserved"] else ""
-                parts.append(f"{told(of['spent'])} of {told(of['limit'] + of['raised'])}{held}")
-        name = "tokens" if len(parts) == 1 and "tokens" in budget else ""
-        yield Text.from_markup(
-            f"  [dim]budget of {safe(budget['of'])}: {'; '.join(parts)} {name}[/]"
-        )
+        told = [
+            _spent(budget, "usd", money, ""),
+            _spent(budget, "tokens", "{:,}".format, " tokens"),
+        ]
+        limits = "; ".join(text for text in told if text)
+        yield Text.from_markup(f"  [dim]budget of {safe(budget['of'])}: {limits}[/]")
+
+
+def _spent(budget: Report, unit: str, told: Callable[[Any], str], name: str) -> str:
+    """Of a limit, with what people have added to it; empty where there is none."""
+    of = budget.get(unit)
+    if of is None:
+        return ""
+    held = f" ({told(of['reserved'])} held)" if of["reserved"] else ""
+    return f"{told(of['spent'])}{held} of {told(of['limit'] + of['raised'])}{name}"
 
 
 def _waits(report: Report) -> Iterator[Text]:

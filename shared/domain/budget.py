@@ -147,7 +147,7 @@ class Amount:
         return self.usd > 0 or self.tokens > 0
 
     def __str__(self) -> str:
-        return f"{self.usd / MICRO:g} USD and {self.tokens:,} tokens"
+        return f"{_usd(self.usd)} and {self.tokens:,} tokens"
 
 
 NOTHING = Amount()
@@ -170,9 +170,14 @@ class Account:
 
     def of_limit(self, raised: Amount) -> str:
         """The limit in words."""
-        usd = [] if self.usd is None else [f"{(self.usd + raised.usd) / MICRO:g} USD"]
+        usd = [] if self.usd is None else [_usd(self.usd + raised.usd)]
         tokens = [] if self.tokens is None else [f"{self.tokens + raised.tokens:,} tokens"]
         return " and ".join([*usd, *tokens])
+
+
+def _usd(micro: int) -> str:
+    text = f"{micro / MICRO:.6f}".rstrip("0").rstrip(".")
+    return f"{text} USD"
 
 
 def _micro(usd: float | None) -> int | None:

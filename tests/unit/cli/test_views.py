@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from shared.cli.views import run_view
+from shared.cli.views import _budgets, run_view
 
 REPORT: dict[str, Any] = {
     "run_id": "joke-1",
@@ -56,3 +56,11 @@ def test_the_runs_that_belong_to_one_are_told() -> None:
     Console(file=written, width=100).print(run_view({**REPORT, **related}))
     lines = [line.strip() for line in written.getvalue().splitlines()]
     assert lines[1:3] == ["hook of other-1", "undone by joke-1-undo"]
+
+
+def test_a_budget_is_told_with_what_is_spent_held_and_added():
+    usd = {"limit": 0.5, "spent": 0.031, "reserved": 0.164, "raised": 0.25}
+    tokens = {"limit": 200_000, "spent": 18_204, "reserved": 0, "raised": 0}
+    [told] = _budgets([{"of": "run r-1", "usd": usd, "tokens": tokens}])
+    shown = "budget of run r-1: $0.031 ($0.164 held) of $0.75; 18,204 of 200,000 tokens"
+    assert told.plain.strip() == shown
