@@ -15,6 +15,7 @@ from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER,
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
 from tests.chaos.document_cases import PUT
 from tests.chaos.money_cases import THRIFTY
+from tests.chaos.relabelled import RELABELLED
 from tests.chaos.shipped import JOKE, SUPPORT
 from tests.chaos.typed_flows import TYPED
 from tests.chaos.undone import UNDONE
@@ -338,4 +339,5 @@ CASES = (
     THRIFTY,
     AGENT,
     PUT,
+    RELABELLED,
 )

@@ -54,7 +54,8 @@ class Case:
     library that may be deployed in the middle; runs on it must end as they do on `library`.
     `scheduled` is the flow whose schedule is due: then the event is published as Cloud Scheduler
     would, without an id. `told` is what its runs wait to be told. `fails` are flows whose runs
-    always fail, whatever is done about it. `decides` is what somebody says of a call of a tool
+    always fail, whatever is done about it. With `relabels` nothing is deployed: labels are moved
+    to the prompts of `later` in the registry. `decides` is what somebody says of a call of a tool
     that waits for that, of an approval or of its outcome; `had_twice` tells what tools have done
     more often than their effects allow.
     """
@@ -70,6 +71,7 @@ class Case:
     scheduled: str | None = None
     told: tuple[Told, ...] = ()
     fails: frozenset[str] = frozenset()
+    relabels: bool = False
     decides: Callable[[str, CallMade, str], Any] = _approves
     had_twice: Callable[[], Iterable[str]] = _none
 

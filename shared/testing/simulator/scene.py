@@ -11,10 +11,14 @@ from random import Random
 
 from shared.delivery.deps import Deps
 from shared.domain.envelope import Message, ModelRequest
+from shared.domain.prompt_refs import PRODUCTION
 from shared.domain.records import Tokens
 from shared.domain.version import FlowVersion
 from shared.ports import Model, ModelReply, StageReport
 from shared.prompting.library import NO_LIBRARY
+from shared.prompting.pushing import By, PromptChanges
+from shared.prompting.registry import StoredPrompts
+from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import RecordingEffects
 from shared.testing.memory_embedder import WordEmbedder
@@ -74,9 +78,14 @@ class Scene:
         """From now on messages are delivered."""
         self.dispatcher.open(self._pools, self.fate)
 
-    def deploy(self) -> None:
+    async def deploy(self) -> None:
         """New instances serve the case's later library; old ones finish what they have."""
-        if self.case.later is not None:
+        if self.case.relabels and self.case.later is not None:
+            self.story.tell("operator", "operator", "moves labels")
+            by, changes = By("operator", self.loop.now()), PromptChanges(self.engine.store)
+            for prompt in self.case.later.prompts.values():
+                await changes.push(prompt, by, label=PRODUCTION)
+        elif self.case.later is not None:
             self.story.tell("operator", "operator", "deploys new prompts")
             self._library = self.case.later
             for pool in self._pools.values():
@@ -104,13 +113,15 @@ class Scene:
         row = self._platform.stages[stage]
         # An instance serves what it was deployed with.
         library = self._library if row.reads_library else NO_LIBRARY
+        telemetry = LineTelemetry(instance, self.reports, self.watch.logged)
         return Deps(
             stage=row,
             store=store,
             objects=MemoryObjects(),  # without a bucket all stays in the store
             bus=LineBus(line, self.engine.bus),
             clock=SkewedClock(instance, self.loop),
-            telemetry=LineTelemetry(instance, self.reports, self.watch.logged),
+            telemetry=telemetry,
+            resolver=Resolver(StoredPrompts(store), telemetry) if row.reads_library else None,
             flows=FlowVersions(lambda: library, store),
             new_token=self.fate.token,
             retention=_RETENTION,

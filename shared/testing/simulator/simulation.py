@@ -197,9 +197,9 @@ async def _settle(scene: Scene, meddler: Meddler) -> bool:
 
 
 async def _deploy(scene: Scene) -> None:
-    if scene.weather.deploys:
+    if scene.weather.deploys or scene.case.relabels:
         await asyncio.sleep(scene.fate.seconds(0, 20 * scene.weather.latency + 1))
-        scene.deploy()
+        await scene.deploy()
 
 
 def _require_ended(scene: Scene, *, doomed: bool) -> None:
