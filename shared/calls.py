@@ -20,17 +20,23 @@ from shared.errors import ActionFailedError, ActionInvalidError, SegueError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _REGISTERED: dict[str, Callable[..., Any]] = {}
+_PURE: set[str] = set()
 # NaN and infinities stay what they are, to be refused; pydantic would make them null.
 _ANY: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 
 
-def registered(name: str) -> Callable[[Function], Function]:
-    """Makes a function callable from flows as `call: name`. A name can be taken once."""
+def registered(name: str, *, pure: bool = False) -> Callable[[Function], Function]:
+    """Makes a function callable from flows as `call: name`. A name can be taken once.
+
+    One that is `pure` has no effects: runs that are shadows call it too.
+    """
 
     def register(function: Function) -> Function:
         if name in _REGISTERED:
             raise ValueError(f"{name!r} is registered already, as {_REGISTERED[name].__qualname__}")
         _REGISTERED[name] = validate_call(function)
+        if pure:
+            _PURE.add(name)
         return function
 
     return register
@@ -39,6 +45,11 @@ def registered(name: str) -> Callable[[Function], Function]:
 def registered_names() -> frozenset[str]:
     """What flows can call in this process."""
     return frozenset(_REGISTERED)
+
+
+def is_pure(name: str) -> bool:
+    """Whether the function says that it has no effects."""
+    return name in _PURE
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import functions.act.calls  # importing the packages registers their functions
 import functions.act.flows
 import functions.act.tools  # noqa: F401 - see above
 from functions.act.actions import perform
-from shared.calls import invoke
+from shared.calls import invoke, is_pure
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.steps import StepTask, run_step
@@ -17,7 +17,7 @@ from shared.domain import ids
 from shared.domain.actions import action_of
 from shared.domain.expressions import fill
 from shared.domain.model import Json
-from shared.domain.step import ActionStep, AgentStep, CallStep
+from shared.domain.step import ActionStep, AgentStep, CallStep, Step
 from shared.errors import MessageInvalidError
 from shared.typed.work import Work, at_work
 
@@ -37,6 +37,8 @@ async def act(task: StepTask, deps: Deps) -> Json:
         return await call_tool(task, step, deps)
     arguments = fill(step.arguments, task.variables)
     key = ids.effect_key(task.envelope.run.id, task.envelope.step)
+    if task.envelope.run.shadow_of is not None and not _is_pure(step):
+        return {"shadow": {**_effect(step), "with": arguments}}
     match step:
         case ActionStep():
             action = action_of(step.action, arguments)
@@ -46,6 +48,21 @@ async def act(task: StepTask, deps: Deps) -> Json:
                 return await invoke(step.call, arguments)
         case _:
             raise MessageInvalidError(f"step {task.envelope.step!r} is a {step.kind}, not an act")
+
+
+def _is_pure(step: Step) -> bool:
+    return isinstance(step, CallStep) and is_pure(step.call)
+
+
+def _effect(step: Step) -> dict[str, Json]:
+    """What is not done in a run that is a shadow."""
+    match step:
+        case ActionStep():
+            return {"action": step.action}
+        case CallStep():
+            return {"call": step.call}
+        case _:
+            return {}
 
 
 def _work(task: StepTask, key: str, deps: Deps) -> Work:

@@ -38,7 +38,7 @@ def _relations(report: Report) -> Iterator[RenderableType]:
     for name, outcome in report.get("outcomes", {}).items():
         by = f" [dim]by {safe(outcome['by'])}[/]" if outcome["by"] else ""
         yield Text.from_markup(f"  [dim]outcome[/] {safe(name)} = {outcome['value']}{by}")
-    for key in ("hook_of", "fallback_of", "undoes", "undone_by"):
+    for key in ("hook_of", "fallback_of", "shadow_of", "undoes", "undone_by"):
         if report.get(key):
             yield Text.from_markup(f"  [dim]{key.replace('_', ' ')}[/] {safe(report[key])}")
 

@@ -14,6 +14,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.homecoming import child_ended, leave_no_child
 from shared.delivery.hooks import start_hook
+from shared.delivery.rollouts.comparing import compare_run
 from shared.delivery.rollouts.counting import count_end
 from shared.delivery.rollouts.falling_back import fall_back
 from shared.delivery.turns import advance
@@ -32,6 +33,7 @@ LISTENERS: tuple[Listener, ...] = (
     leave_no_child,
     start_hook,
     fall_back,
+    compare_run,
     undoing.nothing_is_under_way,
 )
 

@@ -25,7 +25,7 @@ from shared.domain import chain, ids
 from shared.domain.budget_records import owners_in
 from shared.domain.chain import Advance
 from shared.domain.events import REDRIVE, Event, extensions
-from shared.domain.picks import FALLBACK_OF, NO_PICKS, Picks
+from shared.domain.picks import FALLBACK_OF, NO_PICKS, Picks, flows_of
 from shared.domain.priorities import attribute_of
 from shared.domain.records import (
     EventRecord,
@@ -150,7 +150,7 @@ class Opener:
 
     async def _require_same_flows(self, openings: Sequence[Opening]) -> None:
         """Another copy of the event may have got other flows meanwhile; those count."""
-        picked = _flows_of(openings)
+        picked = flows_of(opening.picks for opening in openings)
         found = await self._deps.store.get(event_path(self._event.key)) if picked else None
         if found is not None and EventRecord.of(found.data).variants != picked:
             raise ClaimBusyError(f"event {self._event.id!r}")
@@ -168,7 +168,8 @@ class Opener:
                     found = await self._deps.store.get(run_path(opening.run_id))
                 else:
                     tell_opened(self._deps, drawn.run)
-                    await self._note_run(opening.run_id)
+                    if opening.picks.shadow_of is None:
+                        await self._note_run(opening.run_id)
                     await self._begin(drawn, written)
                     return
             if found is not None:
@@ -215,8 +216,8 @@ class Opener:
             time=self._event.time,
             stored_at=self._deps.clock.now(),
             message_id=self._received.delivery.message_id,
-            runs=[opening.run_id for opening in openings],
-            variants=_flows_of(openings),
+            runs=[opening.run_id for opening in openings if opening.picks.shadow_of is None],
+            variants=flows_of(opening.picks for opening in openings),
             expire_at=self._deps.expire_at(),
         )
         return Create(event_path(self._event.key), record.document())
@@ -254,6 +255,7 @@ class Opener:
             variants=dict(picks.variants),
             trials=dict(picks.trials),
             fallback=picks.fallback,
+            shadow_of=picks.shadow_of,
             fallback_of=self._message.attributes.get(FALLBACK_OF),
             expire_at=self._deps.expire_at(),
         )
@@ -321,11 +323,6 @@ class Opener:
         pins = self._record(opening).pins(revision)
         carried = opening.carried(self._message.attributes)
         return Scope(pins, opening.version, self._trace, carried, cause=self._event.key)
-
-
-def _flows_of(openings: Sequence[Opening]) -> dict[str, str]:
-    """By rollout, the flow that the event got."""
-    return {name: flow for one in openings for name, flow in one.picks.of_event.items()}
 
 
 def _deadline(opening: Opening, now: datetime) -> datetime | None:

@@ -60,6 +60,7 @@ class RunPins(Wire):
     undoes: str | None = None  # the run whose steps it undoes
     budgets: tuple[str, ...] = ()  # of the runs above it, which its model calls count against
     counted: bool = False  # a rollout has to hear of its end
+    shadow_of: str | None = None  # the run beside which it goes, without effects
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the run may have timed out: then its record is worth a read."""

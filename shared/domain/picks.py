@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 Names = Mapping[str, str]
@@ -14,18 +14,20 @@ class Picks:
     """By rollout: the run's variant, and the trial that the run is counted in.
 
     `of_event`: which flow the event got; it is kept with the event, as its copies must get it too.
-    `fallback`: the flow that is started where the run fails.
+    `fallback`: the flow that is started where the run fails. `shadow_of`: the run beside which it
+    goes, without effects.
     """
 
     variants: Names = field(default_factory=dict)
     trials: Names = field(default_factory=dict)
     of_event: Names = field(default_factory=dict)
     fallback: str | None = None
+    shadow_of: str | None = None
 
     @property
     def must_hear(self) -> bool:
         """Whether the run's end has to be heard of."""
-        return bool(self.trials) or self.fallback is not None
+        return bool(self.trials) or bool(self.fallback or self.shadow_of)
 
     def __or__(self, other: Picks) -> Picks:
         return Picks(
@@ -33,7 +35,13 @@ class Picks:
             {**self.trials, **other.trials},
             {**self.of_event, **other.of_event},
             self.fallback or other.fallback,
+            self.shadow_of or other.shadow_of,
         )
+
+
+def flows_of(picks: Iterable[Picks]) -> dict[str, str]:
+    """By rollout, the flow that the event of these runs got."""
+    return {name: flow for one in picks for name, flow in one.of_event.items()}
 
 
 NO_PICKS = Picks()

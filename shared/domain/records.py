@@ -136,6 +136,7 @@ class RunRecord(Record):
     trials: dict[str, str] = Field(default_factory=dict)  # by rollout: what it is counted in
     fallback: str | None = None  # the flow that a rollout starts where it fails
     fallback_of: str | None = None  # the run that it takes the place of
+    shadow_of: str | None = None  # the run beside which it goes, without effects
     expire_at: datetime
 
     @property
@@ -170,7 +171,8 @@ class RunRecord(Record):
             awaited=self.parent is not None,
             undoes=self.undoes,
             budgets=tuple(self.budgets),
-            counted=bool(self.trials) or self.fallback is not None,
+            counted=bool(self.trials) or bool(self.fallback or self.shadow_of),
+            shadow_of=self.shadow_of,
         )
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.domain.expressions import names
+from shared.domain.flow import Flow
 from shared.domain.rollouts.declared import Rollout
+from shared.domain.step import AgentStep, FlowStep, WaitStep
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import ExpressionError
 from shared.prompting.check_graph import did_you_mean
@@ -81,9 +83,31 @@ def _problems(
         if flow not in flows:
             told = f"there is no sound flow {flow!r}{did_you_mean(flow, flows)}"
             yield source.problem(("of", "flow"), told)
+    candidate = flows.get(rollout.shadow.candidate) if rollout.shadow is not None else None
+    if candidate is not None:
+        yield from _shadow(source, candidate.flow.flow, candidate.flow)
     if rollout.of.name not in rollout.variants:
         told = f"flow {rollout.of.name!r} is not among its variants; add it"
         yield source.problem(("of", "flow"), told)
+
+
+def _shadow(source: Source, candidate: str, flow: Flow) -> Iterator[Problem]:
+    """What would have effects, or wait for somebody, in a run that nobody knows of."""
+    cannot = {
+        "steps that wait": any(isinstance(step, WaitStep) for step in flow.steps.values()),
+        "steps that open children": any(isinstance(step, FlowStep) for step in flow.steps.values()),
+        "tools that need approval": any(
+            tool.approval is not None
+            for step in flow.steps.values()
+            if isinstance(step, AgentStep)
+            for tool in step.tools
+        ),
+        "on_failure": flow.on_failure is not None,
+        "compensate": flow.compensates,
+    }
+    for what in (what for what, is_there in cannot.items() if is_there):
+        told = f"flow {candidate!r} has {what}, and cannot be a shadow"
+        yield source.problem(("shadow", "candidate"), told)
 
 
 def _key(source: Source, at: Location, expression: str) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ from shared.domain.stages import Retry, Stage
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import StageTable, read_stages
 from shared.testing.memory import ManualClock
-from tests.emulator.harness import FLOWS, TEMPLATES, Harness
+from tests.emulator.harness import FLOWS, ROLLOUTS, TEMPLATES, Harness
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +79,9 @@ def prompts_with_tests(folder: Path) -> Path:
         path.write_text(text, "utf-8")
     for name, text in FLOWS.items():
         (prompts / "flows" / f"{name}.yaml").write_text(text, "utf-8")
+    (prompts / "rollouts").mkdir(exist_ok=True)
+    for name, text in ROLLOUTS.items():
+        (prompts / "rollouts" / f"{name}.yaml").write_text(text, "utf-8")
     return prompts
 
 

@@ -34,9 +34,16 @@ Found = TypeVar("Found")
 _BRANCHES = 50
 TEMPLATES = {
     "test/echo": "---\ndescription: Echoes.\nmodel: gemini-2.5-flash\n---\nEcho {{ event.data }}\n",
+    "test/rolled": "---\ndescription: Echoes.\nmodel: gemini-2.5-flash\n---\n{{ event.data }}\n",
     "test/last": "---\ndescription: Ends.\nmodel: gemini-2.5-flash\n---\nEnd {{ first.text }}\n",
 }
+ROLLOUTS = {
+    "rolled": "rollout: rolled\nof: {prompt: test/rolled}\ncanary:\n"
+    "  {candidate: staging, share: 50%, key: event.data.user, alpha: 0.4, min_runs: 6,"
+    " guard: {metric: liked}}\n",
+}
 FLOWS = {
+    "rolled": "flow: rolled\non: {event: test.rolled}\nsteps:\n  say: {prompt: test/rolled}\n",
     "asked": "flow: asked\non: {event: test.asked}\nsteps:\n"
     "  ok: {wait: {for: approval, timeout: 1h}}\n"
     "  go: {needs: ok, wait: {for: signal, name: paid/in full}}\n"

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Received
 from shared.domain.chain import StepStatus
-from shared.domain.records import StepRecord, step_path
-from shared.domain.rollouts.shadows import ComparisonRecord, Side
-from shared.errors import StaleError
-from shared.ports import Document, Store, Update
+from shared.domain.records import (
+    Failure,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    Usage,
+    run_path,
+    step_path,
+)
+from shared.domain.rollouts.shadows import ComparisonRecord, Side, comparison_path
+from shared.errors import AlreadyExistsError, StaleError
+from shared.ports import Create, Document, Query, Store, Update
 
 
 async def compare(found: Sequence[Document], store: Store) -> int:
@@ -31,17 +42,40 @@ async def compare(found: Sequence[Document], store: Store) -> int:
 _ENDING = ("usual", "equal", "open")
 
 
-async def usual_of(record: ComparisonRecord, store: Store) -> Side | None:
-    """What was used; None while the step goes on."""
-    found = await store.get(step_path(record.run_id, record.step or ""))
-    step = StepRecord.of(found.data) if found is not None else None
-    if step is None or not step.status.is_final:
-        return None
-    took = (
-        (step.finished_at - step.started_at).total_seconds()
-        if step.finished_at is not None and step.started_at is not None
-        else None
+async def compare_run(_found: Document, run: RunRecord, _received: Received, deps: Deps) -> bool:
+    """A run that was another one's shadow has ended: records how, and compares if it can."""
+    if run.shadow_of is None:
+        return True
+    [(rollout, variant)] = run.variants.items()
+    record = ComparisonRecord(
+        rollout=rollout,
+        run_id=run.shadow_of,
+        shadow_run=run.run_id,
+        variant=variant,
+        candidate=await _of_run(run, deps.store),
+        at=deps.clock.now(),
+        expire_at=deps.expire_at(),
     )
+    path = comparison_path(rollout, run.shadow_of)
+    with suppress(AlreadyExistsError):
+        await deps.store.commit([Create(path, record.document())])
+    found = await deps.store.get(path)
+    await compare([found] if found is not None and found.data["open"] else [], deps.store)
+    return True
+
+
+async def usual_of(record: ComparisonRecord, store: Store) -> Side | None:
+    """What was used; None while it goes on."""
+    if record.step is not None:
+        found = await store.get(step_path(record.run_id, record.step))
+        step = StepRecord.of(found.data) if found is not None else None
+        return _of_step(step) if step is not None and step.status.is_final else None
+    found = await store.get(run_path(record.run_id))
+    run = RunRecord.of(found.data) if found is not None else None
+    return await _of_run(run, store) if run is not None and run.status.is_final else None
+
+
+def _of_step(step: StepRecord) -> Side:
     return Side(
         version=step.prompt.version if step.prompt is not None else "",
         model=step.model,
@@ -49,5 +83,24 @@ async def usual_of(record: ComparisonRecord, store: Store) -> Side | None:
         error=step.error,
         tokens=step.usage.tokens,
         cost_usd=step.usage.cost_usd,
-        seconds=took,
+        seconds=_seconds(step.started_at, step.finished_at),
     )
+
+
+async def _of_run(run: RunRecord, store: Store) -> Side:
+    steps = await store.find(Query(f"{run_path(run.run_id)}/steps"))
+    usage = sum((StepRecord.of(step.data).usage for step in steps), Usage())
+    was_cancelled = run.status is RunStatus.CANCELLED
+    failure = Failure(code="Cancelled", message="it was cancelled") if was_cancelled else None
+    return Side(
+        version=run.flow_version,
+        output=run.outputs,
+        error=run.error or failure,
+        tokens=usage.tokens,
+        cost_usd=usage.cost_usd,
+        seconds=_seconds(run.created_at, run.finished_at),
+    )
+
+
+def _seconds(began: datetime | None, ended: datetime | None) -> float | None:
+    return (ended - began).total_seconds() if began is not None and ended is not None else None

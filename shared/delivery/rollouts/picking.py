@@ -42,6 +42,7 @@ async def picked(
     found = list(openings)
     if only is None and event.type != START:
         found = [await picking.flow(opening) for opening in found]
+        found += [one for opening in found if (one := await picking.shadow(opening)) is not None]
     elif only is not None and not found:
         found = picking.named(only)
     return [await picking.prompts(one) for one in await chosen(found, deps)]
@@ -85,6 +86,33 @@ class _Picking:
         picks = replace(picks, of_event=picks.variants, fallback=other)
         return replace(opening, version=version, picks=picks)
 
+    async def shadow(self, opening: Opening) -> Opening | None:
+        """The opening of the run that goes beside it, without effects."""
+        name = opening.version.flow.flow
+        rollout = next((one for one in self._rollouts if one.of.flow == name), None)
+        if opening.refusal is not None or rollout is None or rollout.shadow is None:
+            return None
+        try:
+            arms = await arms_of(rollout, None, self._deps)
+            candidate = arms[rollout.shadow.candidate].flow
+            if candidate is None or not await self._is_shadowed(rollout, arms, opening.run_id):
+                return None
+            require_fitting_event(candidate, self._event)
+        except Permanent as error:
+            self._left_out(rollout, str(error))
+            return None
+        variants = {rollout.rollout: rollout.shadow.candidate}
+        return Opening(candidate, self._event, picks=Picks(variants, shadow_of=opening.run_id))
+
+    async def _is_shadowed(self, rollout: Rollout, arms: Mapping[str, Arm], run_id: str) -> bool:
+        """Whether the run is of the share that is shadowed."""
+        assert rollout.shadow is not None
+        versions = {one: arm.version for one, arm in arms.items()}
+        standing = await standing_of(rollout, versions, self._deps.standings, self._deps)
+        share = rollout.shadow.share / 100
+        is_running = standing.record.status is Standing.RUNNING
+        return is_running and fraction("shadow", rollout.rollout, run_id) < share
+
     async def _kept(self, rollout: Rollout) -> str | None:
         """What an earlier copy of the event got, where there was one."""
         found = await self._deps.store.get(event_path(self._event.key))
@@ -101,23 +129,18 @@ class _Picking:
             if name not in opening.version.prompts:
                 continue
             if isinstance(rollout.way, Shadow):
-                opening = await self._shadowed(opening, rollout, name, rollout.way.share / 100)
+                opening = await self._shadowed(opening, rollout, name)
             else:
                 opening = await self._prompt(opening, rollout, name)
         return opening
 
-    async def _shadowed(
-        self, opening: Opening, rollout: Rollout, name: str, share: float
-    ) -> Opening:
+    async def _shadowed(self, opening: Opening, rollout: Rollout, name: str) -> Opening:
         """The same, and the candidate answers too. One that cannot is left out: it is a shadow."""
         usual, shadow = opening.version.prompts[name], None
         try:
             arms = await arms_of(rollout, usual, self._deps)
-            versions = {one: arm.version for one, arm in arms.items()}
-            standing = await standing_of(rollout, versions, self._deps.standings, self._deps)
-            is_running = standing.record.status is Standing.RUNNING
-            if is_running and fraction("shadow", rollout.rollout, opening.run_id) < share:
-                shadow = next((arms[one] for one in arms if one == rollout.variants[1]), None)
+            if await self._is_shadowed(rollout, arms, opening.run_id):
+                shadow = arms.get(rollout.variants[1])
         except Permanent as error:
             self._left_out(rollout, str(error))
         if shadow is None or shadow.prompt is None or shadow.version == usual.version:

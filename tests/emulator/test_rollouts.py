@@ -1,0 +1,44 @@
+"""A canary in real processes: the choice is sticky, outcomes count, and the label moves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.domain.prompt_refs import PromptRef
+from shared.prompting.prompt_file import read_prompt
+from shared.prompting.pushing import By, PromptChanges
+from shared.prompting.registry import StoredPrompts
+from tests.emulator.harness import TEMPLATES, Harness
+
+
+async def test_a_canary_is_sticky_counted_and_promoted_without_a_deployment(
+    system: Harness,
+) -> None:
+    store, by = system.deps.store, By("ada", datetime.now(UTC))
+    soft = read_prompt(
+        "test/rolled", TEMPLATES["test/rolled"].replace("{{", "Loud {{"), "rolled.md.j2", {}
+    )
+    pushed = await PromptChanges(store).push(soft, by, label="staging")
+    by_user: dict[int, set[str]] = {}
+    for _ in range(2):
+        events = [await system.publish("test.rolled", {"user": user}) for user in range(8)]
+        for user, run in enumerate(await asyncio.gather(*map(system.only_run, events))):
+            variant = run["steps"]["say"]["prompt"]["variant"]
+            assert run["variants"] == {"rolled": variant}
+            by_user.setdefault(user, set()).add(variant)
+            liked = {"run": run["run_id"], "name": "liked", "value": variant == "staging"}
+            await system.publish("outcome.recorded", liked)
+    assert {len(variants) for variants in by_user.values()} == {1}
+
+    async def promoted() -> Any:
+        return await StoredPrompts(store).pushed(PromptRef("test/rolled", "production"))
+
+    production = await system.eventually(promoted, "the promotion")
+    assert production.number == pushed.version.number
+    code, told, _ = await system.segue("prompts", "stats", "test/rolled", "--json")
+    groups = {group["variant"]: group for group in json.loads(told)["groups"]}
+    assert (code, sum(group["runs"] for group in groups.values())) == (0, 16)
+    assert groups["staging"]["outcomes"]["liked"]["value"] == 1
