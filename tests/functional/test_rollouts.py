@@ -6,11 +6,13 @@ import pytest
 
 from shared.delivery.crashpoints import POINTS, Point
 from shared.delivery.rollouts.statistics import of_flow, of_prompt
+from shared.domain.envelope import ModelRequest
 from shared.domain.records import RunRecord
 from shared.domain.rollouts.outcomes import OutcomeRecord
 from shared.domain.rollouts.records import RolloutRecord
+from shared.testing.memory import ScriptedModel
 from tests.functional.rollouts import LOUD, TALK, pushed, several, variants, with_rollouts
-from tests.functional.system import EVENT, System, flow
+from tests.functional.system import EVENT, System, flow, prompt
 
 SPLIT = "{rollout: x, of: {prompt: say}, split: {variants: {production: 50, staging: 50}}}"
 MODELS = (
@@ -248,3 +250,44 @@ async def test_how_a_rollout_stands_is_kept():
         ["began"],
     )
     assert RolloutRecord.of(record.document()) == record
+
+
+async def test_a_prompt_can_be_the_judge():
+    talk = flow(
+        """
+        a: {prompt: say, with: {text: hi}}
+        done:
+          needs: a
+          action: event.publish
+          with: {type: reply.sent, data: {run: "{{ run.id }}", text: "{{ a.text }}"}}
+        """
+    )
+    schema = {"type": "object", "required": ["score"], "properties": {"score": {"type": "number"}}}
+    judge = flow(
+        """
+        score: {prompt: judge, with: {text: "{{ event.data.text }}"}}
+        tell:
+          needs: score
+          action: event.publish
+          with:
+            type: outcome.recorded
+            data:
+              run: "{{ event.data.run }}"
+              name: helpful
+              value: "{{ score.score }}"
+              by: judge
+        """,
+        prompt("judge", "Rate: {{ text }}", output=schema),
+        name="judge",
+        more="on: {event: reply.sent}",
+    )
+
+    def answer(request: ModelRequest) -> str:
+        return '{"score": 0.8}' if request.output_schema else "hello"
+
+    system = System([talk, judge], model=ScriptedModel(default=answer))
+    await system.start()
+    judged = next(run for run in system.stored("runs", RunRecord) if run.flow == "thing")
+    report = await system.report(judged.run_id)
+    told = report["outcomes"]["helpful"]
+    assert (told["value"], told["by"]) == (0.8, "judge")
