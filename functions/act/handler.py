@@ -37,8 +37,8 @@ async def act(task: StepTask, deps: Deps) -> Json:
         return await call_tool(task, step, deps)
     arguments = fill(step.arguments, task.variables)
     key = ids.effect_key(task.envelope.run.id, task.envelope.step)
-    if task.envelope.run.shadow_of is not None and not _is_pure(step):
-        return {"shadow": {**_effect(step), "with": arguments}}
+    if task.envelope.run.shadow_of is not None and (told := _withheld(step)) is not None:
+        return {"shadow": {**told, "with": arguments}}
     match step:
         case ActionStep():
             action = action_of(step.action, arguments)
@@ -50,19 +50,15 @@ async def act(task: StepTask, deps: Deps) -> Json:
             raise MessageInvalidError(f"step {task.envelope.step!r} is a {step.kind}, not an act")
 
 
-def _is_pure(step: Step) -> bool:
-    return isinstance(step, CallStep) and is_pure(step.call)
-
-
-def _effect(step: Step) -> dict[str, Json]:
-    """What is not done in a run that is a shadow."""
+def _withheld(step: Step) -> dict[str, Json] | None:
+    """What is not done in a run that is a shadow; None where nothing speaks against it."""
     match step:
         case ActionStep():
             return {"action": step.action}
-        case CallStep():
+        case CallStep() if not is_pure(step.call):
             return {"call": step.call}
         case _:
-            return {}
+            return None
 
 
 def _work(task: StepTask, key: str, deps: Deps) -> Work:

@@ -11,7 +11,7 @@ from shared.domain.records import EventRecord, RunRecord
 from shared.domain.rollouts.shadows import ComparisonRecord
 from tests.functional import calls
 from tests.functional.rollouts import with_rollouts
-from tests.functional.system import EVENT, System, flow
+from tests.functional.system import EVENT, System, flow, prompt
 from tests.functional.test_waits import tick
 
 SHADOW = "{rollout: x, of: {flow: old}, shadow: {candidate: new}}"
@@ -106,3 +106,14 @@ async def test_wherever_a_process_dies_there_is_one_shadow_and_one_comparison(po
     assert len(system.stored("runs", RunRecord)) == 2
     assert "new" not in calls.SEEN
     assert [one.equal for one in system.stored("comparisons", ComparisonRecord)] == [True]
+
+
+async def test_a_shadow_that_cannot_be_opened_is_left_out_and_never_opened_in_earnest():
+    missing = flow(
+        "a: {prompt: say@7, with: {text: x}}", prompt("say@7", "x"), name="new", more="on: call"
+    )
+    system = System(with_rollouts(OLD, missing, rollouts=SHADOW))
+    await system.start({})
+    assert set(runs(system)) == {"old"}
+    assert system.letters() == []
+    assert any("is left out" in text for _, text, _ in system.world.telemetry.lines)

@@ -30,7 +30,7 @@ class Plan(BaseModel):
     waitlist: list[Waitlisted]
 
 
-@registered("healthcare.plan")
+@registered("healthcare.plan", pure=True)
 def plan(provider_id: str, date: Date) -> Plan:
     """The best provider for each appointment; the waitlist where none is a good match."""
     affected = get_affected_appointments(provider_id, date)

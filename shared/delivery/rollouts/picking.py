@@ -45,7 +45,8 @@ async def picked(
         found += [one for opening in found if (one := await picking.shadow(opening)) is not None]
     elif only is not None and not found:
         found = picking.named(only)
-    return [await picking.prompts(one) for one in await chosen(found, deps)]
+    versions = [await picking.prompts(one) for one in await chosen(found, deps)]
+    return [one for one in versions if not picking.is_vain(one)]
 
 
 class _Picking:
@@ -63,7 +64,8 @@ class _Picking:
         for rollout in self._rollouts:
             of = current.get(rollout.of.flow or "")
             takes = of is not None and of.flow.takes(self._event.type, self._event.subject)
-            if takes and only in rollout.variants and only in current:
+            is_variant = only in rollout.variants and rollout.shadow is None
+            if takes and is_variant and only in current:
                 return [Opening(current[only], self._event)]
         return []
 
@@ -85,6 +87,14 @@ class _Picking:
         other = rollout.fallback if rollout.fallback != version.flow.flow else None
         picks = replace(picks, of_event=picks.variants, fallback=other)
         return replace(opening, version=version, picks=picks)
+
+    def is_vain(self, opening: Opening) -> bool:
+        """Whether it is a shadow that cannot be opened: a redrive would open it in earnest."""
+        is_refused = opening.picks.shadow_of is not None and opening.refusal is not None
+        if is_refused:
+            told = f"the shadow {opening.run_id} is left out: {opening.refusal}"
+            self._deps.telemetry.log("WARNING", told)
+        return is_refused
 
     async def shadow(self, opening: Opening) -> Opening | None:
         """The opening of the run that goes beside it, without effects."""
