@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.prompt_refs import PromptRef
+from shared.domain.rollouts.shadows import ComparisonRecord, comparison_path
 from shared.prompting.prompt_file import read_prompt
 from shared.prompting.pushing import By, PromptChanges
 from shared.prompting.registry import StoredPrompts
@@ -42,3 +43,24 @@ async def test_a_canary_is_sticky_counted_and_promoted_without_a_deployment(
     groups = {group["variant"]: group for group in json.loads(told)["groups"]}
     assert (code, sum(group["runs"] for group in groups.values())) == (0, 16)
     assert groups["staging"]["outcomes"]["liked"]["value"] == 1
+
+
+async def test_the_flow_in_code_runs_beside_the_agent_and_comes_to_the_same(
+    system: Harness,
+) -> None:
+    ill = {"provider_id": "T001", "date": "2025-11-21", "reason": "sick"}
+    run = await system.only_run(await system.publish("provider.unavailable", ill))
+    path = comparison_path("reassign-twin", run["run_id"])
+
+    async def compared() -> ComparisonRecord | None:
+        found = await system.store.get(path)
+        return ComparisonRecord.of(found.data) if found and not found.data["open"] else None
+
+    found = await system.eventually(compared, "the comparison")
+    assert found.candidate.error is None
+    assert found.candidate.output["total_affected"] == run["outputs"]["total_affected"] == 3
+    twin = await system.store.get(f"runs/{found.shadow_run}")
+    assert twin is not None
+    assert (twin.data["shadow_of"], twin.data["status"]) == (run["run_id"], "succeeded")
+    code, told, _ = await system.segue("rollouts", "show", "reassign-twin", "--json")
+    assert (code, json.loads(told)["comparisons"]["compared"] >= 1) == (0, True)
