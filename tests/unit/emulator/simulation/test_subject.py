@@ -50,8 +50,10 @@ def test_every_shipped_flow_has_data_that_it_takes(name: str) -> None:
 
 
 def test_without_a_flow_all_are_simulated() -> None:
-    names = [subject.name for subject in subjects(Asked(), None, shipped(), never)]
+    left: list[str] = []
+    names = [subject.name for subject in subjects(Asked(), None, shipped(), left.append)]
     assert names == STARTED
+    assert len(left) == len(shipped().flows) - len(STARTED)
 
 
 def test_a_flow_without_data_is_left_out_where_all_are_asked_for() -> None:
