@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
@@ -15,24 +17,37 @@ from shared.domain.budget import Budget, most_input
 from shared.domain.budget_records import Balance
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Attempt, StepRecord, Tokens, Usage
-from shared.errors import BudgetExceededError, ClaimLostError
-from shared.ports import ModelCall, ModelReply
+from shared.errors import BudgetExceededError, ClaimLostError, StoreUnavailableError
+from shared.ports import ModelCall, ModelReply, Write, Written
 from shared.prompting.library import NO_LIBRARY
 from shared.runtime.stage_table import read_stages
-from shared.testing.memory import ScriptedModel
+from shared.testing.memory import MemoryStore, ScriptedModel
 from shared.testing.pipeline import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LIMIT = 1000
+LIMIT = 500
 STEPS = ("a", "b", "c")
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(STEPS),
-        st.sampled_from(["reserve", "answer", "settle", "die", "die unbilled"]),
+        st.sampled_from(["reserve", "answer", "settle", "die", "die unbilled", "lose"]),
         st.integers(1, 300),
     ),
     max_size=30,
 )
+
+
+class Losing(MemoryStore):
+    """Loses answers: a commit is done, and whoever made it is not told."""
+
+    left = -1  # commits until one's answer is lost
+
+    async def commit(self, writes: Sequence[Write]) -> list[Written]:
+        written = await super().commit(writes)
+        self.left -= 1
+        if self.left == 0:
+            raise StoreUnavailableError("lost")
+        return written
 
 
 class Step:
@@ -64,7 +79,7 @@ class Step:
         request = ModelRequest(model="m", messages=(("user", "x"),), parameters=parameters)
         try:
             await self.purse.reserve(request)
-        except (BudgetExceededError, StepDeferred, ClaimLostError):
+        except (BudgetExceededError, StepDeferred, ClaimLostError, StoreUnavailableError):
             self.held = False
         else:
             self.held, self.most = True, most_input(request) + longest
@@ -80,12 +95,14 @@ class Step:
         return billed
 
     async def settle(self) -> None:
-        await self._deps.store.commit(self.purse.settlement())
+        with suppress(StoreUnavailableError):
+            await self._deps.store.commit(self.purse.settlement())
         self.begin()
 
 
 async def played(acts: list[tuple[str, str, int]]) -> None:
-    world = World(NO_LIBRARY)
+    store = Losing()
+    world = World(NO_LIBRARY, documents=store)
     steps = {name: Step(world, name) for name in STEPS}
     billed = 0
     for name, act, n in [*acts, *((name, "settle", 1) for name in STEPS)]:
@@ -97,13 +114,15 @@ async def played(acts: list[tuple[str, str, int]]) -> None:
                 billed += step.answer(n)
             case "settle":
                 await step.settle()
+            case "lose":
+                store.left = 1 + n % 2
             case "die":  # the answer was on its way
                 billed += step.answer(n)
                 step.begin()
             case _:
                 step.begin()
         assert billed <= LIMIT
-    found = world.documents.documents.get("budgets/r")
+    found = store.documents.get("budgets/r")
     balance = Balance.of(found.data) if found is not None else Balance()
     assert balance.taken.tokens >= billed
     assert balance.reserved.tokens >= 0
@@ -113,3 +132,9 @@ async def played(acts: list[tuple[str, str, int]]) -> None:
 @given(ACTS)
 def test_what_is_billed_never_passes_the_limit(acts: list[tuple[str, str, int]]) -> None:
     asyncio.run(played(acts))
+
+
+def test_a_hold_that_is_given_back_is_given_back_once() -> None:
+    """Though the answer to that is lost: what is held must not be understated."""
+    acts = [("a", "reserve", 250), ("b", "lose", 1), ("b", "reserve", 250), ("b", "settle", 1)]
+    asyncio.run(played([*acts, ("a", "answer", 300)]))

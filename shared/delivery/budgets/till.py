@@ -31,6 +31,7 @@ class Till:
         self._path = hold_path(record.run_id, record.step)
         self._revision: str | None = None
         self._tries = 0
+        self._is_known = True  # what is stored; not after a commit whose answer was lost
 
     async def hold(self, wanted: Amount, *, spent: Amount, call: int) -> list[Balance]:
         """Reserves so much in place of what was held, of which so much has been spent.
@@ -38,8 +39,13 @@ class Till:
         `call` counts the attempt's calls. Returns how the accounts stand then. Raises
         ClaimLostError where the hold is another's by now.
         """
-        self._tries += 1
-        record = self._hold(wanted, call)
+        self._tries, self._is_known = self._tries + 1, False
+        balances = await self._replace(self._hold(wanted, call), spent)
+        self._is_known = True
+        return balances
+
+    async def _replace(self, record: HoldRecord, spent: Amount) -> list[Balance]:
+        wanted = record.amount
         change = Balance(reserved=wanted + -self.held, spent=spent)
         write = self._write(record)
         try:
@@ -52,9 +58,10 @@ class Till:
     def settlement(self, spent: Amount) -> list[Write]:
         """What gives the hold up, of which so much was spent: for the commit of the step itself.
 
-        The step's own write fences it: whoever may make that still has the hold.
+        The step's own write fences it: whoever may make that still has the hold. Where nobody
+        knows what is held, the next attempt finds out.
         """
-        if self._revision is None:
+        if self._revision is None or not self._is_known:
             return []
         change = Balance(reserved=-self.held, spent=spent)
         return [Delete(self._path), *self._counts(dict.fromkeys(self._accounts, change))]
