@@ -70,9 +70,8 @@ def _show(outcomes: list[Outcome], told: tuple[Plan, int] | None) -> None:
     for outcome in outcomes:
         if not outcome.plan.exact:
             name = safe(outcome.plan.subject.name)
-            say(
-                f"[dim]{name}: outputs differ from run to run by themselves and are not compared[/]"
-            )
+            what = "steps" if outcome.plan.endings is None else "outputs"
+            say(f"[dim]{name}: {what} differ from run to run by themselves and are not compared")
 
 
 def _gathered(plans: list[Plan], results: Iterable[Played], total: int) -> list[Outcome]:

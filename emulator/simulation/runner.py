@@ -34,10 +34,13 @@ class FairWeatherError(UsageError):
 
 @dataclass(frozen=True)
 class Plan:
-    """A subject and how it ends where nothing goes wrong. `exact`: with the same outputs always."""
+    """A subject and how it ends where nothing goes wrong. `exact`: with the same outputs always.
+
+    Without `endings` there is no telling: what steps its runs have depends on which comes first.
+    """
 
     subject: Subject
-    endings: Mapping[str, Ending]
+    endings: Mapping[str, Ending] | None
     exact: bool
 
 
@@ -72,7 +75,12 @@ def plan_of(subject: Subject) -> Plan:
     for run_id, ending in first.endings.items():
         if ending["status"] != "succeeded":
             raise FairWeatherError(f"undisturbed, run {run_id} {_why(first, run_id)}")
-    return Plan(subject, first.endings, exact=first.endings == second.endings)
+    alike = _steps(first) == _steps(second)
+    return Plan(subject, first.endings if alike else None, exact=first.endings == second.endings)
+
+
+def _steps(verdict: Verdict) -> dict[str, set[str]]:
+    return {run_id: set(ending["steps"]) for run_id, ending in verdict.endings.items()}
 
 
 def _why(verdict: Verdict, run_id: str) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from emulator.simulation.answers import answer
+from shared.domain.conversation import Said
 from shared.domain.envelope import ModelRequest
 from shared.errors import ModelRequestError
+from shared.ports import ModelReply
 
 
 def asking(text: str, prompt: str = "my/own", schema: dict[str, Any] | None = None) -> ModelRequest:
@@ -21,9 +23,15 @@ def asking(text: str, prompt: str = "my/own", schema: dict[str, Any] | None = No
     )
 
 
+def text_of(request: ModelRequest) -> str:
+    said = answer(request)
+    assert isinstance(said, str)
+    return said
+
+
 def test_the_rules_of_the_stand_in_come_first() -> None:
     request = asking("I was charged twice!", "support/classify", {"type": "object"})
-    assert json.loads(answer(request))["category"] == "billing"
+    assert json.loads(text_of(request))["category"] == "billing"
 
 
 def test_rules_with_several_answers_always_give_the_first() -> None:
@@ -34,14 +42,27 @@ def test_rules_with_several_answers_always_give_the_first() -> None:
 def test_other_answers_are_made_up_from_the_schema() -> None:
     score = {"type": "integer", "minimum": 3, "maximum": 3}
     schema = {"type": "object", "required": ["score"], "properties": {"score": score}}
-    assert json.loads(answer(asking("x", schema=schema))) == {"score": 3}
-    assert "the weather" in answer(asking("Tell me about the weather"))
+    assert json.loads(text_of(asking("x", schema=schema))) == {"score": 3}
+    assert "the weather" in text_of(asking("Tell me about the weather"))
 
 
 def test_a_repaired_answer_is_the_one_that_was_asked_for() -> None:
     request = asking("I was charged twice!", "support/classify", {"type": "object"})
     turns = (*request.messages, ("model", "nonsense"), ("user", "Answer again."))
     assert answer(request.model_copy(update={"messages": turns})) == answer(request)
+
+
+def test_calls_of_tools_go_by_what_was_said_so_far() -> None:
+    asked = "provider: T001\ndate: 2025-11-21\nreason: sick"
+    first = answer(asking(asked, "healthcare/orchestrator"))
+    assert isinstance(first, ModelReply)
+    [call] = first.calls
+    assert (call.name, call.args["provider_id"]) == ("get_affected_appointments", "T001")
+    assert first.said is not None
+    found = {"functionResponse": {"id": call.id, "name": call.name, "response": {"count": 0}}}
+    since = (first.said, Said(role="user", parts=(found,)))
+    request = asking(asked, "healthcare/orchestrator").model_copy(update={"said": since})
+    assert json.loads(text_of(request))["total_affected"] == 0
 
 
 def test_a_schema_without_an_instance_is_refused() -> None:
