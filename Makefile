@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.ready
 READY := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
-# Tests that share servers are of one group (tests/conftest.py) and stay with one worker.
+# Tests that share servers stay with one worker: tests/conftest.py groups them.
 WORKERS ?= auto
-PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadgroup
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check format bench lock clean

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _PREFIXES = ("SEGUE_", "LANGFUSE_", "GOOGLE_", "GEMINI_", "OTEL_", "K_", "STORAGE_EMULATOR_")
 _NAMES = ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")
@@ -18,9 +18,11 @@ _OUTSIDE = {
 }
 
 import pytest  # noqa: E402 - the environment is scrubbed first
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 TESTS = Path(__file__).parent
-_ENGINES = frozenset({"engine", "system"})  # parameters that servers are started for
+_ON_ENGINES = frozenset({"conformance", "emulator"})
+_ENGINES = frozenset({"embedded", "google"})  # as fixtures call them that start servers
 OFFLINE = frozenset({"unit", "property", "functional", "chaos", "prompts", "architecture"})
 
 
@@ -37,20 +39,23 @@ def pytest_report_header() -> str:
         return f"engines: embedded only. {missing}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """What shares servers stays with one worker: those of an engine in a tier, else a file's."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    return _Grouped(config, log)
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(TESTS)
-    tier, case = path.parts[0], getattr(item, "callspec", None)
-    if tier == "contract":
-        return tier
-    engines = [case.params[name] for name in _ENGINES & case.params.keys()] if case else []
-    return f"{tier}-{engines[0]}" if engines else path.as_posix()
+class _Grouped(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Tests are handed out in groups; the largest first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, name = nodeid.partition("::")
+        tier = path.split("/")[1]
+        if tier == "contract":
+            return tier
+        case = set(name.partition("[")[2].removesuffix("]").split("-"))
+        engines = sorted(case & _ENGINES) if tier in _ON_ENGINES else []
+        return f"{tier}-{engines[0]}" if engines else path
 
 
 @pytest.fixture(scope="session")
