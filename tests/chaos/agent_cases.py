@@ -15,7 +15,6 @@ from shared.ports import Model
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case
 from shared.tools import Happened, NotHappened, ToolContext, make
-from shared.tools.registry import _REGISTERED
 from tests.functional.agents import asks, script
 from tests.functional.system import EVENT, echoing, flow, library, prompt
 
@@ -66,7 +65,6 @@ TOOLS = {
     "sim_send": make(sim_send, effect="probe", probe=_was_sent),
     "sim_pay": make(sim_pay, effect="unsafe"),
 }
-_REGISTERED.update(TOOLS)
 _TURNS = (
     asks(
         ("sim_look", {"n": 1}),

@@ -15,6 +15,8 @@ from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending
 from shared.testing.simulator.engine import Platform
 from shared.testing.simulator.simulation import Simulation, Verdict, calm
+from shared.tools import replaced
+from tests.chaos.agent_cases import TOOLS
 from tests.chaos.cases import CASES
 
 
@@ -26,7 +28,8 @@ def platform() -> Platform:
 @cache
 def calm_endings(number: int) -> Mapping[str, Ending]:
     """Of a case, by its place among the cases."""
-    verdict = calm(CASES[number], platform())
+    with replaced(TOOLS):
+        verdict = calm(CASES[number], platform())
     assert verdict.violations == ()
     statuses = {ending["status"] for ending in verdict.endings.values()}
     assert statuses == {"succeeded"} | ({"failed"} if CASES[number].fails else set())
@@ -40,7 +43,8 @@ def case_of(seed: int) -> Case:
 def verdict_of(seed: int) -> Verdict:
     """Plays a seed."""
     endings = calm_endings(seed % len(CASES))
-    return Simulation(case_of(seed), seed, platform(), endings=endings).play()
+    with replaced(TOOLS):
+        return Simulation(case_of(seed), seed, platform(), endings=endings).play()
 
 
 @dataclass

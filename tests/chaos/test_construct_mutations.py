@@ -164,17 +164,17 @@ def nobody_takes_up_what_is_due(patch: Patch) -> None:
     async def take_up(_found: Any, _deps: Any) -> bool:
         return False
 
-    patch.setattr(due, "_take_up", take_up)
+    patch.setattr(due, "take_up", take_up)
 
 
 def what_is_due_is_forgotten_before_it_is_sent(patch: Patch) -> None:
-    original = due._take_up
+    original = due.take_up
 
     async def take_up(found: Any, deps: Any) -> bool:
         await deps.store.commit([Increment(found.path, {}, {"due": None})])
         return await original(found, deps)
 
-    patch.setattr(due, "_take_up", take_up)
+    patch.setattr(due, "take_up", take_up)
 
 
 def a_step_is_tried_once_more_than_it_says(patch: Patch) -> None:
@@ -189,10 +189,11 @@ def a_step_is_tried_once_more_than_it_says(patch: Patch) -> None:
 def a_try_is_put_off_by_whoever_had_the_step(patch: Patch) -> None:
     """Without a fence: over what another delivery has made of the step since."""
 
-    async def note(deps: Any, held: Any, changed: Any) -> Any:
+    async def note(deps: Any, held: Any, changed: Any, also: Any = ()) -> Any:
         record = held.record.model_copy(update=changed)
         path = step_path(record.run_id, record.step)
-        [written] = await deps.store.commit([Increment(path, {}, StepRecord.fields_of(changed))])
+        write = Increment(path, {}, StepRecord.fields_of(changed))
+        written, *_ = await deps.store.commit([write, *also])
         return claiming.Claim(record, written.revision)
 
     patch.setattr(claiming, "_note", note)

@@ -23,25 +23,37 @@ async def test_a_canary_is_sticky_counted_and_promoted_without_a_deployment(
         "test/rolled", TEMPLATES["test/rolled"].replace("{{", "Loud {{"), "rolled.md.j2", {}
     )
     pushed = await PromptChanges(store).push(soft, by, label="staging")
+    tried: list[str] = []
+
+    async def seen() -> bool | None:
+        """Whether `route` has learnt of the label: some get the candidate then."""
+        event = await system.publish("test.rolled", {"user": f"early {len(tried)}"})
+        tried.append((await system.only_run(event))["variants"]["rolled"])
+        return tried[-1] == "staging" or None
+
+    await system.eventually(seen, "the label")
+    users = [*range(8), *range(8)]
+    events = [await system.publish("test.rolled", {"user": user}) for user in users]
     by_user: dict[int, set[str]] = {}
-    for _ in range(2):
-        events = [await system.publish("test.rolled", {"user": user}) for user in range(8)]
-        for user, run in enumerate(await asyncio.gather(*map(system.only_run, events))):
-            variant = run["steps"]["say"]["prompt"]["variant"]
-            assert run["variants"] == {"rolled": variant}
-            by_user.setdefault(user, set()).add(variant)
-            liked = {"run": run["run_id"], "name": "liked", "value": variant == "staging"}
-            await system.publish("outcome.recorded", liked)
+    runs = await asyncio.gather(*map(system.only_run, events))
+    for user, run in zip(users, runs, strict=True):
+        variant = run["steps"]["say"]["prompt"]["variant"]
+        assert run["variants"] == {"rolled": variant}
+        by_user.setdefault(user, set()).add(variant)
     assert {len(variants) for variants in by_user.values()} == {1}
+    for run in runs:
+        liked = run["variants"]["rolled"] == "staging"
+        told = {"run": run["run_id"], "name": "liked", "value": liked}
+        await system.publish("outcome.recorded", told)
 
     async def promoted() -> Any:
         return await StoredPrompts(store).pushed(PromptRef("test/rolled", "production"))
 
     production = await system.eventually(promoted, "the promotion")
     assert production.number == pushed.version.number
-    code, told, _ = await system.segue("prompts", "stats", "test/rolled", "--json")
-    groups = {group["variant"]: group for group in json.loads(told)["groups"]}
-    assert (code, sum(group["runs"] for group in groups.values())) == (0, 16)
+    code, text, _ = await system.segue("prompts", "stats", "test/rolled", "--json")
+    groups = {group["variant"]: group for group in json.loads(text)["groups"]}
+    assert (code, sum(group["runs"] for group in groups.values())) == (0, 16 + len(tried))
     assert groups["staging"]["outcomes"]["liked"]["value"] == 1
 
 
