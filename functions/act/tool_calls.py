@@ -58,9 +58,10 @@ async def call_tool(task: StepTask, step: AgentStep, deps: Deps) -> Json:
                 f"{told(todo.call)} was asked for {step.limits.repeats} times before, and gives"
                 " nothing new; do not ask for it again"
             )
-        tool = step.tool(todo.call.name)
+        spoken = step.as_spoken(todo.speaker)
+        tool = spoken.tool(todo.call.name)
         if tool is None or tool.tool not in task.scope.version.tools:
-            there = ", ".join(one.tool for one in step.tools) or "none"
+            there = ", ".join(one.tool for one in spoken.tools) or "none"
             raise ToolUnknownError(f"there is no tool {todo.call.name!r}; there are: {there}")
         return await _Call(task, record, tool, note, deps).make()
     except ToolError as error:

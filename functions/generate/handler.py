@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from functions.generate.searches import citable, look_up, rendered
+from functions.generate.searches import citable, introduced, look_up, rendered
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.models.answers import Answers
@@ -21,6 +21,7 @@ from shared.domain.events import strict_json
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.domain.retrieval import citation_problem
+from shared.domain.step import AgentStep
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
 from shared.ports import Model, ModelReply
 from shared.prompting.render import pin_of, schema_problem
@@ -76,7 +77,12 @@ async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) 
     from shared.delivery.agents.conversation import conversation_of  # noqa: PLC0415
 
     assert deps.model is not None
-    conversation = await conversation_of(task.envelope, turn, deps)
+    declared = task.scope.version.flow.declared(task.envelope.step)
+    assert isinstance(declared, AgentStep)
+    conversation = await conversation_of(task.envelope, turn, declared, deps)
+    if conversation.is_new:
+        own = await introduced(task, declared, str(conversation.speaker), deps)
+        conversation = conversation.joined_by(own)
     request = conversation.request
     if request is None:
         request = await _request(task, todo, deps)

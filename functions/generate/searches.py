@@ -5,18 +5,21 @@ It is done here, under the step's claim, because it is billed and needs the mode
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shared.delivery.asking import request_for
 from shared.delivery.deps import Deps
 from shared.delivery.retrieval.embedding import keep_vectors
 from shared.delivery.retrieval.searching import retrieve
+from shared.delivery.scope import variables_at
 from shared.delivery.steps import StepTask
 from shared.domain.envelope import ModelRequest
 from shared.domain.expressions import evaluate, fill
+from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.domain.retrieval import RETRIEVED, Embedding, Retrieval
-from shared.domain.step import EmbedStep, RetrieveStep
+from shared.domain.step import AgentStep, EmbedStep, RetrieveStep
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError, MessageInvalidError
 
@@ -34,7 +37,20 @@ async def look_up(task: StepTask, deps: Deps) -> Json:
             raise MessageInvalidError(f"step {task.envelope.step!r} is a {step.kind}, no search")
 
 
-async def rendered(task: StepTask, prompt: PromptVersion, deps: Deps) -> ModelRequest:
+async def introduced(task: StepTask, declared: AgentStep, speaker: str, deps: Deps) -> ModelRequest:
+    """The request of a persona that goes on with an agent's conversation, as it begins to.
+
+    Its turn brought no variables along: they are read. Raises as `rendered`.
+    """
+    step = instance_of(task.envelope.step).step
+    known = await variables_at(deps.store, task.scope, step, task.variables)
+    prompt = task.scope.version.prompts[declared.as_spoken(speaker).agent]
+    return await rendered(replace(task, variables=known), prompt, deps, speaker)
+
+
+async def rendered(
+    task: StepTask, prompt: PromptVersion, deps: Deps, speaker: str | None = None
+) -> ModelRequest:
     """The request of a prompt, with what it has retrieved. Raises what both of them raise."""
     variables = task.variables
     if prompt.head.retrieve is not None:
@@ -42,7 +58,7 @@ async def rendered(task: StepTask, prompt: PromptVersion, deps: Deps) -> ModelRe
         seen = {**variables, **fill(step.arguments, variables)}
         found = await _search(task, prompt.head.retrieve, seen, deps)
         variables = {**variables, RETRIEVED: found["chunks"]}
-    return request_for(task.scope, task.envelope, prompt, variables)
+    return request_for(task.scope, task.envelope, prompt, variables, speaker)
 
 
 def citable(task: StepTask) -> frozenset[str] | None:

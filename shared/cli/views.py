@@ -57,7 +57,7 @@ def steps_view(report: Report) -> Table:
             _duration(step.get("started_at"), step.get("finished_at")),
             f"{tokens['input']}→{tokens['output']}" if used else "",
             money(step.get("cost_usd")) if used else "",
-            safe((step.get("prompt") or {}).get("name", "") or _elsewhere(step)),
+            safe(_asked(step) or _elsewhere(step)),
         )
     return table
 
@@ -81,6 +81,12 @@ def _rows(steps: Mapping[str, Report]) -> Iterator[tuple[str, Report]]:
         if len(shown) < len(items):
             left = len(items) - len(shown[:_ITEMS])
             yield f"  … {left} more, with --json", {"status": "", "attempts": 0}
+
+
+def _asked(step: Report) -> str:
+    """The prompt that a model was asked with, and as whom it spoke."""
+    prompt: str = (step.get("prompt") or {}).get("name", "")
+    return f"{prompt} as {step['speaker']}" if prompt and "speaker" in step else prompt
 
 
 def _elsewhere(step: Report) -> str:

@@ -8,15 +8,23 @@ from typing import Any
 from shared.delivery.scope import Scope
 from shared.domain.envelope import Envelope, ModelRequest
 from shared.domain.expressions import fill
+from shared.domain.instances import instance_of
 from shared.domain.step import AgentStep, PromptStep
 from shared.domain.version import PromptVersion
 from shared.prompting.render import render
 
 
 def request_for(
-    scope: Scope, envelope: Envelope, prompt: PromptVersion, variables: Mapping[str, Any]
+    scope: Scope,
+    envelope: Envelope,
+    prompt: PromptVersion,
+    variables: Mapping[str, Any],
+    speaker: str | None = None,
 ) -> ModelRequest:
-    """The request. Raises TemplateError, ExpressionError, PromptInputInvalidError."""
+    """The request; of an agent's `speaker`, where it is not the step's own prompt that speaks.
+
+    Raises TemplateError, ExpressionError, PromptInputInvalidError.
+    """
     labels = {
         "segue-prompt": prompt.name,
         "segue-prompt-version": prompt.version,
@@ -28,7 +36,10 @@ def request_for(
     request = render(prompt, variables, fill(declared.arguments, variables), labels)
     match declared:
         case AgentStep():
-            tools = tuple(scope.version.tools[one.tool].declaration() for one in declared.tools)
+            # Loaded where a flow has agents.
+            from shared.domain.hand_offs import tools_for  # noqa: PLC0415
+
+            tools = tools_for(scope.version, instance_of(envelope.step).step, speaker)
             return request.model_copy(update={"tools": tools})
         case PromptStep(models=(first, *others), prompt=prompt.name):
             return request.model_copy(update={"model": first, "others": tuple(others)})

@@ -13,7 +13,7 @@ from shared.delivery.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.delivery.standing import status_of
 from shared.delivery.undoing import undone_by
-from shared.domain.agent_notes import Begun, CallMade
+from shared.domain.agent_notes import Begun, CallMade, TurnTaken
 from shared.domain.budget import MICRO
 from shared.domain.budget_records import MoreAsked
 from shared.domain.chain import StepStatus
@@ -164,6 +164,8 @@ def _agent_report(parts: Sequence[StepRecord | None]) -> Report:
         if record is None:
             continue
         told = {"name": record.step, **step_report(record)}
+        if isinstance(record.agent, TurnTaken) and record.agent.speaker is not None:
+            told["speaker"] = record.agent.speaker
         if isinstance(record.agent, CallMade):
             told |= {"tool": record.agent.call.name, "args": record.agent.call.args}
         if instance_of(record.step).is_call and turns:

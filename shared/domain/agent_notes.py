@@ -31,7 +31,8 @@ class TurnTaken(Wire):
 
     said: the model's own words, and between two of them what was wrong with the first. calls: what
     it asks for. before: how many calls earlier turns asked for. same: for each call, how many of
-    those before it were for the same.
+    those before it were for the same. speaker: who took it, where the agent has personas; one that
+    takes its first turn keeps as `request` what it was told, without what had been said.
     """
 
     kind: Literal["turn"] = "turn"
@@ -41,6 +42,7 @@ class TurnTaken(Wire):
     calls: tuple[ToolCall, ...] = ()
     before: int = 0
     same: tuple[int, ...] = ()
+    speaker: str | None = None
 
 
 class CallMade(Wire):

@@ -5,7 +5,7 @@ Decides what may be written; whether it makes sense is decided in `shared.prompt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Tag
@@ -59,6 +59,22 @@ def _tool(value: object) -> object:
 AnyTool = Annotated[AgentTool, BeforeValidator(_tool), Field(json_schema_extra=_also_a_name)]
 
 
+PersonaName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+
+
+class Persona(Declared):
+    """Another prompt that an agent's conversation can be handed to."""
+
+    agent: str = Field(description="Name of its prompt, whose instruction and model it has.")
+    tools: tuple[AnyTool, ...] = Field((), description="The tools that it may call, and no others.")
+    description: str | None = Field(
+        None, description="What the others are told it is for; else its prompt's own."
+    )
+    to: tuple[str, ...] | None = Field(
+        None, description="Whom it may hand over to, the step's own prompt by the step's name; all."
+    )
+
+
 class Limits(Declared):
     """What an agent may use up in all; retries and redrives count on."""
 
@@ -73,7 +89,7 @@ class Limits(Declared):
     )
 
 
-def reads_of(tools: tuple[AgentTool, ...]) -> frozenset[str]:
+def reads_of(tools: Iterable[AgentTool]) -> frozenset[str]:
     """Variables that the conditions of their approvals refer to."""
     texts = [tool.approval.when for tool in tools if isinstance(tool.approval, When)]
     found = frozenset[str]().union(*(names(text, expression=True) for text in texts))

@@ -126,13 +126,15 @@ class GenerateTask(Wire):
     """Ask the model. The request rides along or, where it is large, is stored under `blob`.
 
     Neither: an agent's conversation goes on, which is told from the records of its turns; or it is
-    rendered where it is asked, with what is retrieved for it.
+    rendered where it is asked, with what is retrieved for it. `speaker` tells of an agent with
+    personas whose turn it is; the records of its turns decide.
     """
 
     kind: Literal["generate"] = "generate"
     prompt: PromptPin
     request: ModelRequest | None = None
     blob: str | None = None
+    speaker: str | None = None
 
 
 class ActTask(Wire):
@@ -141,12 +143,14 @@ class ActTask(Wire):
 
     is_repeated: the agent asks for the same once too often; it is told so instead. is_patient:
     nobody takes the call over before its lease has passed, as whoever made it may still do so.
+    speaker: who asks for it, where the agent has personas.
     """
 
     kind: Literal["act"] = "act"
     call: ToolCall | None = None
     is_repeated: bool = False
     is_patient: bool = False
+    speaker: str | None = None
 
 
 Task = Annotated[ComposeTask | GenerateTask | ActTask, Field(discriminator="kind")]
@@ -182,11 +186,13 @@ class Envelope(Wire):
         """What every log line about this step is labelled with."""
         prompt = self.task.prompt if isinstance(self.task, GenerateTask) else None
         call = self.task.call if isinstance(self.task, ActTask) else None
+        speaker = None if isinstance(self.task, ComposeTask) else self.task.speaker
         return {
             **self.run.labels(),
             "step": self.step,
             **(prompt.labels() if prompt else {}),
             **({"tool": call.name} if call else {}),
+            **({"speaker": speaker} if speaker else {}),
         }
 
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.domain.agents import AgentTool, AnyTool, Limits, reads_of
+from shared.domain.agents import AgentTool, AnyTool, Limits, Persona, PersonaName, reads_of
 from shared.domain.choices import MAPPING, WORD, one_of
 from shared.domain.compensation import Compensation
 from shared.domain.durations import Seconds
@@ -170,10 +170,28 @@ class AgentStep(Step):
         (), description="Names of the tools that it may call, or mappings with them as `tool`."
     )
     limits: Limits = Field(Limits(), description="What it may use up in all.")
+    hand_offs: dict[PersonaName, Persona] = Field(
+        default_factory=dict,
+        description="Personas that may go on with the conversation, by name: the model is given"
+        " the tools `hand_off_to_<name>`.",
+    )
 
     @property
     def texts_read(self) -> frozenset[str]:
-        return super().texts_read | reads_of(self.tools)
+        return super().texts_read | reads_of(self.every_tool)
+
+    @property
+    def every_tool(self) -> tuple[AgentTool, ...]:
+        """Those of its personas, too; several may have the same."""
+        others = (tool for persona in self.hand_offs.values() for tool in persona.tools)
+        return (*self.tools, *others)
+
+    def as_spoken(self, speaker: str | None) -> Self:
+        """The step with the prompt and the tools of whoever speaks; its own but for a persona."""
+        persona = self.hand_offs.get(speaker or "")
+        if persona is None:
+            return self
+        return self.model_copy(update={"agent": persona.agent, "tools": persona.tools})
 
     @property
     def of_parts(self) -> Self:

@@ -122,7 +122,7 @@ class PromptVersion(Wire):
 def prompts_of(step: Step) -> tuple[str, ...]:
     """The names of the prompts that a step may ask with."""
     if isinstance(step, AgentStep):
-        return (step.agent,)
+        return (step.agent, *(persona.agent for persona in step.hand_offs.values()))
     if not isinstance(step, PromptStep):
         return ()
     other = step.fallback.prompt if step.fallback is not None else None
@@ -163,7 +163,7 @@ def all_prompts_of(step: Step) -> tuple[str, ...]:
 
 def tools_of(step: Step) -> tuple[str, ...]:
     """The names of the tools that a step's model may ask for."""
-    return tuple(tool.tool for tool in step.tools) if isinstance(step, AgentStep) else ()
+    return tuple(tool.tool for tool in step.every_tool) if isinstance(step, AgentStep) else ()
 
 
 class UndoneItems(Wire):
@@ -249,7 +249,7 @@ class FlowVersion(Wire):
         assert instance.part is not None
         assert isinstance(declared, AgentStep)
         return (
-            reads_of(declared.tools)
+            reads_of(declared.every_tool)
             if instance.part != FIRST
             else self.wanted_by_items(instance.step)
         )

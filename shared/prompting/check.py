@@ -164,8 +164,11 @@ class FlowCheck:
         """Loaded only where a flow has an agent: few have."""
         from shared.prompting.check_agent import agent_problems  # noqa: PLC0415
 
-        at = ("steps", name, "agent")
+        at: Location = ("steps", name, "agent")
         yield from self._one_prompt(at, (name, step), step.agent, before)
+        for called, persona in step.hand_offs.items():
+            at = ("steps", name, "hand_offs", called, "agent")
+            yield from self._one_prompt(at, (name, step), persona.agent, before)
         yield from agent_problems(self._source, name, step, before, self._tools)
 
     def _one_prompt(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from shared.domain.agents import ARGS, AgentTool, When
 from shared.domain.expressions import GLOBALS, names
+from shared.domain.hand_offs import PREFIX
 from shared.domain.step import AgentStep
 from shared.domain.tool import ToolVersion
 from shared.errors import ExpressionError
@@ -29,14 +30,49 @@ def agent_problems(
     if step.foreach is not None:
         told = f"step {name!r} is an agent, which no `foreach` takes; put it into a flow of its own"
         yield source.problem((*at, "foreach"), f"{told}, and open that for each item")
-    twice = [tool for tool, n in Counter(one.tool for one in step.tools).items() if n > 1]
-    for index, tool in enumerate(step.tools):
+    yield from _tools(source, at, (name, f"step {name!r}", step.tools), before, tools)
+    for called, persona in step.hand_offs.items():
+        where: Location = (*at, "hand_offs", called)
+        owner = f"{called!r} of step {name!r}"
+        yield from _tools(source, where, (name, owner, persona.tools), before, tools)
+        yield from _persona(source, where, name, step, called)
+
+
+def _tools(
+    source: Source,
+    at: Location,
+    of: tuple[str, str, tuple[AgentTool, ...]],
+    before: frozenset[str],
+    known: Mapping[str, ToolVersion],
+) -> Iterator[Problem]:
+    """`of`: the step, who has the tools in words, and the tools."""
+    name, owner, had = of
+    twice = [tool for tool, n in Counter(one.tool for one in had).items() if n > 1]
+    for index, tool in enumerate(had):
         where: Location = (*at, "tools", index)
         if tool.tool in twice:
-            yield source.problem(where, f"step {name!r} has the tool {tool.tool!r} twice")
-        if tool.tool not in tools:
-            yield source.problem(where, _missing(tool.tool, tools))
+            yield source.problem(where, f"{owner} has the tool {tool.tool!r} twice")
+        if tool.tool not in known:
+            yield source.problem(where, _missing(tool.tool, known))
         yield from (source.problem(where, message) for message in _approval(tool, name, before))
+
+
+def _persona(
+    source: Source, at: Location, name: str, step: AgentStep, called: str
+) -> Iterator[Problem]:
+    """What is wrong with its name, and with whom it may hand over to."""
+    everybody = {name, *step.hand_offs}
+    if called == name:
+        told = f"{called!r} is how personas call the step's own prompt; give it another name"
+        yield source.problem(at, told)
+    if any(tool.tool == PREFIX + called for tool in step.every_tool):
+        told = f"a tool is called {PREFIX + called}, as the hand-off to {called!r} is; rename it"
+        yield source.problem(at, told)
+    for index, other in enumerate(step.hand_offs[called].to or ()):
+        if other not in everybody or other == called:
+            there = ", ".join(sorted(everybody - {called}))
+            told = f"{called!r} cannot hand over to {other!r}; there are {there}"
+            yield source.problem((*at, "to", index), told + did_you_mean(other, everybody))
 
 
 def _missing(tool: str, tools: Mapping[str, ToolVersion]) -> str:

@@ -100,7 +100,7 @@ def _shadow(source: Source, candidate: str, flow: Flow) -> Iterator[Problem]:
             tool.approval is not None
             for step in flow.steps.values()
             if isinstance(step, AgentStep)
-            for tool in step.tools
+            for tool in step.every_tool
         ),
         "on_failure": flow.on_failure is not None,
         "compensate": flow.compensates,

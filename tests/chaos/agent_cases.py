@@ -1,4 +1,4 @@
-"""An agent under misfortune: parallel calls of tools of each effect, an approval, a repetition.
+"""An agent under misfortune: calls of tools of each effect, an approval, a repetition, hand-offs.
 
 What the tools do is kept here, as the world outside would; a simulation begins with nothing done.
 """
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.domain.agent_notes import CallMade
+from shared.domain.envelope import ModelRequest
 from shared.ports import Model
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case
 from shared.tools import Happened, NotHappened, ToolContext, make
-from tests.functional.agents import asks, script
+from tests.functional.agents import asks, script, turns_in
 from tests.functional.system import EVENT, echoing, flow, library, prompt
 
 _SLOW = 0.4  # seconds that a tool takes after it has done what it does
@@ -73,7 +74,8 @@ _TURNS = (
         ("sim_pay", {"what": "c"}),
     ),
     asks(("sim_fly", {}), ("sim_pay", {"what": "d"})),
-    asks(("sim_look", {"n": 1})),
+    asks(("hand_off_to_clerk", {"reason": "the rest"}), ("sim_look", {"n": 1})),
+    asks(("hand_off_to_help", {"reason": "done"})),
     "All is done.",
 )
 
@@ -99,9 +101,21 @@ def _model() -> Model:
     BOOKED.clear()
     SENT.clear()
     PAID.clear()
-    return ScriptedModel({"helper": script(*_TURNS)}, default=echoing)
+    answers = {name: _by(name, script(*_TURNS)) for name in ("helper", "clerk")}
+    return ScriptedModel(answers, default=echoing)
 
 
+def _by(name: str, turns: Any) -> Any:
+    """Only the clerk has the fourth turn; whoever speaks out of turn says so."""
+
+    def said(request: ModelRequest) -> Any:
+        is_clerks = turns_in(request) == _CLERKS
+        return turns(request) if is_clerks == (name == "clerk") else f"{name} speaks"
+
+    return said
+
+
+_CLERKS = 3  # turns before the clerk's
 _STEPS = """
     a: {prompt: say, with: {text: one}}
     help:
@@ -113,7 +127,8 @@ _STEPS = """
         - sim_book
         - sim_send
         - {tool: sim_pay, approval: {when: "args.what == 'd'"}}
-      limits: {turns: 5, calls: 8, repeats: 1}
+      hand_offs: {clerk: {agent: clerk, tools: [sim_look]}}
+      limits: {turns: 5, calls: 9, repeats: 1}
     tip: {needs: help, prompt: say, with: {text: "{{ help.text }}"}}
     """
 AGENT = Case.revised(
@@ -122,6 +137,7 @@ AGENT = Case.revised(
         flow(
             _STEPS,
             prompt("helper", "{{ text }}"),
+            prompt("clerk", "The rest of {{ a.text }}."),
             name="agent",
             more="outputs: {tip: '{{ tip.text }}'}",
             tools={name: tool.version for name, tool in TOOLS.items()},

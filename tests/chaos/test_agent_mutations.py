@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.act import tool_calls
-from shared.delivery.agents import journal, loop
+from shared.delivery.agents import conversation, journal, loop
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 
@@ -42,7 +42,12 @@ def a_turn_that_has_ended_sends_nothing_again(patch: Patch) -> None:
     patch.setattr(loop.AgentLoop, "ended", ended)
 
 
+def a_hand_off_has_no_effect(patch: Patch) -> None:
+    patch.setattr(conversation, "speaker_after", lambda step, *_: step)
+
+
 MUTATIONS = (
+    a_hand_off_has_no_effect,
     a_call_is_made_again_whatever_its_effect,
     a_turn_follows_the_first_call_that_has_ended,
     a_turn_that_has_ended_sends_nothing_again,

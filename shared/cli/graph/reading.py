@@ -6,13 +6,13 @@ A key that has no telling of its own below is told as it is written, so a new on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
-from shared.domain.agents import AgentTool
+from shared.domain.agents import AgentTool, Persona
 from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import EmbedStep, RetrieveStep, Step, WaitStep
@@ -140,6 +140,12 @@ def _tools(value: Iterable[AgentTool]) -> str:
     return ", ".join(f"{tool.tool}{_approval(tool)}" for tool in value)
 
 
+def _personas(value: Mapping[str, Persona]) -> str:
+    """Their names, and the tools that they have."""
+    told = ((name, _tools(persona.tools)) for name, persona in value.items())
+    return ", ".join(f"{name} ({tools})" if tools else name for name, tools in told)
+
+
 def _approval(tool: AgentTool) -> str:
     if tool.approval is None:
         return ""
@@ -155,4 +161,5 @@ _TOLD: dict[str, Callable[[Any], str | None]] = {
     "on_timeout": _on_error,
     "compensate": _compensation,
     "tools": _tools,
+    "hand_offs": _personas,
 }

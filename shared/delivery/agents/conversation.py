@@ -6,7 +6,8 @@ What the model said goes back to it part by part as it came, signatures of its t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from shared.delivery.agents.journal import Turn, number, read_turns
 from shared.delivery.blobs import Blobs
@@ -14,16 +15,31 @@ from shared.delivery.deps import Deps
 from shared.domain.agent_notes import TurnTaken, answers, same_before
 from shared.domain.conversation import Said, ToolCall
 from shared.domain.envelope import Envelope, GenerateTask, ModelRequest
+from shared.domain.hand_offs import instruction, speaker_after, taken_over
 from shared.domain.instances import instance_of
+from shared.domain.step import AgentStep
 from shared.errors import PayloadMissingError
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """What has been said before a turn. `request` is None before the first one: nothing has."""
+    """What has been said before a turn. `request` is None before the first one: nothing has.
+
+    speaker: whose turn it is, where the agent has personas. is_new: it is a persona's first one,
+    and nothing is recorded of its prompt. own: that prompt, once it is rendered.
+    """
 
     request: ModelRequest | None = None
     calls: tuple[ToolCall, ...] = ()
+    speaker: str | None = None
+    is_new: bool = False
+    own: ModelRequest | None = None
+
+    def joined_by(self, own: ModelRequest) -> Self:
+        """The same, where a persona goes on with it whose prompt has been rendered just now."""
+        assert self.request is not None
+        own = instruction(own)
+        return replace(self, request=taken_over(self.request, own), own=own)
 
     def taken(
         self, todo: GenerateTask, said: Sequence[Said], calls: Sequence[ToolCall]
@@ -31,20 +47,23 @@ class Conversation:
         """What the turn that follows has come to."""
         first = self.request is None
         return TurnTaken(
-            request=todo.request if first else None,
+            request=todo.request if first else self.own,
             blob=todo.blob if first else None,
             said=tuple(said),
             calls=tuple(calls),
             before=len(self.calls),
             same=same_before(self.calls, calls),
+            speaker=self.speaker,
         )
 
 
-async def conversation_of(envelope: Envelope, turn: int, deps: Deps) -> Conversation:
+async def conversation_of(
+    envelope: Envelope, turn: int, declared: AgentStep, deps: Deps
+) -> Conversation:
     """What has been said before this turn of an agent. Raises PayloadMissingError."""
-    if turn == 1:
-        return Conversation()
     step = instance_of(envelope.step).step
+    if turn == 1:
+        return Conversation(speaker=speaker_after(step, declared, None))
     turns = await read_turns(envelope.run.id, step, deps.store)
     before = [one for one in turns if number(one.instance) < turn]
     request = await _first(before, deps.blobs)
@@ -53,7 +72,13 @@ async def conversation_of(envelope: Envelope, turn: int, deps: Deps) -> Conversa
     calls = tuple(call for one in taken for call in one.calls)
     labels = {**request.labels, "segue-step": envelope.step}
     told = request.model_copy(update={"said": tuple(said), "labels": labels})
-    return Conversation(told, calls)
+    speaker = speaker_after(step, declared, taken[-1])
+    if speaker is None or speaker == step:
+        return Conversation(told, calls, speaker)
+    own = [one.request for one in taken if one.speaker == speaker and one.request is not None]
+    if not own:
+        return Conversation(told, calls, speaker, is_new=True)
+    return Conversation(taken_over(told, own[0]), calls, speaker)
 
 
 async def _first(turns: Sequence[Turn], blobs: Blobs) -> ModelRequest:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.delivery.agents.ends import AgentEnds
+from shared.delivery.agents.handing import answer
 from shared.delivery.agents.journal import (
     Turn,
     calls_of,
@@ -28,6 +29,7 @@ from shared.delivery.settling import Settler
 from shared.domain.agent_notes import TurnTaken, breach
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Message
+from shared.domain.hand_offs import handed_off
 from shared.domain.instances import Instance
 from shared.domain.records import Failure, RunRecord, StepRecord, run_path, step_path
 from shared.domain.step import AgentStep
@@ -81,10 +83,11 @@ class AgentLoop:
         update = Update(standing.path, StepRecord.fields_of(again), standing.revision)
         [written] = await store.commit([update])
         found = Document(standing.path, {**standing.data, **update.data}, written.revision)
-        last = (await read_turns(run, record.step, store))[-1]
+        *earlier, last = await read_turns(run, record.step, store)
         if last.taken is None:
-            turn = number(last.instance)
-            await self._send([turn_message(self._scope, record.step, turn, variables)])
+            before = earlier[-1].taken if earlier else None
+            about = (self._scope, record.step, number(last.instance), variables)
+            await self._send([turn_message(*about, before=before)])
             return
         failure = await self._go_on(found, last, variables, again=True)
         if failure is not None:
@@ -96,10 +99,19 @@ class AgentLoop:
         """The message of a turn or call that was put off; None where its turn is not there."""
         turn = turn_of(of.step, number(of))
         if of == turn:
-            return turn_message(self._scope, of.step, number(of), known, resumes)
+            before = await self._before(of)
+            about = (self._scope, of.step, number(of), known)
+            return turn_message(*about, before=before, resumes=resumes)
         found = await self._deps.store.get(self._path(str(turn)))
         taken = Turn(turn, found).taken
         return None if taken is None else call_message(self._scope, of, taken, known, resumes)
+
+    async def _before(self, of: Instance) -> TurnTaken | None:
+        """The turn before one, read where it tells who speaks."""
+        if number(of) == 1 or not self._declared(of.step).hand_offs:
+            return None
+        turn = turn_of(of.step, number(of) - 1)
+        return Turn(turn, await self._deps.store.get(self._path(str(turn)))).taken
 
     # -- on its way -------------------------------------------------------------------------
 
@@ -112,19 +124,27 @@ class AgentLoop:
             return None
         if not taken.calls:
             return await self._ends.succeed(found, record.output)
-        stopped = breach(self._declared(step).limits, number(turn.instance), taken)
+        declared = self._declared(step)
+        stopped = breach(declared.limits, number(turn.instance), taken)
         if stopped is not None:
             return await self._ends.fail(found, Failure.of(stopped, step))
         calls = calls_of(turn.instance, taken)
         names = [*calls, turn.following]
         *called, sent = await self._deps.store.get_many([self._path(str(one)) for one in names])
         turn = Turn(turn.instance, turn.found, tuple(called))
+        handed = handed_off(step, declared, taken)
+        if handed.answers:
+            turn = await answer(turn, taken, handed, self._scope.run.id, self._deps)
         if turn.is_answered:
             if await self._is_ours(turn.following, sent) or again:
-                await self._send([turn_message(self._scope, step, number(turn.following), known)])
+                about = (self._scope, step, number(turn.following), known)
+                await self._send([turn_message(*about, before=taken)])
             return None
-        pairs = zip(calls, turn.called, strict=True)
-        left = [one for one, call in pairs if call is None or (again and _is_left(call))]
+        left = [
+            one
+            for index, (one, call) in enumerate(zip(calls, turn.called, strict=True))
+            if index not in handed.answers and (call is None or (again and _is_left(call)))
+        ]
         return await self._call(found, taken, left, known)
 
     async def _is_ours(self, turn: Instance, found: Document | None) -> bool:

@@ -18,6 +18,7 @@ from shared.domain.envelope import (
     PromptPin,
     Task,
 )
+from shared.domain.hand_offs import speaker_after
 from shared.domain.instances import Instance, Part
 from shared.domain.step import AgentStep
 
@@ -25,14 +26,27 @@ Variables = Mapping[str, Any]
 
 
 def turn_message(
-    scope: Scope, step: str, turn: int, known: Variables, resumes: int = 0
+    scope: Scope,
+    step: str,
+    turn: int,
+    known: Variables,
+    *,
+    before: TurnTaken | None = None,
+    resumes: int = 0,
 ) -> tuple[str, Message]:
-    """(topic, message) of a turn: the first one is rendered, the others go straight to a model."""
+    """(topic, message) of a turn: the first one is rendered, the others go straight to a model.
+
+    `before` is the turn before it, which tells who takes it.
+    """
     instance = Instance(step, part=Part(turn))
     task: Task = ComposeTask()
     if turn > 1:
-        prompt = scope.version.prompt(step)
-        task = GenerateTask(prompt=PromptPin(name=prompt.name, version=prompt.version))
+        declared = scope.version.flow.steps[step]
+        assert isinstance(declared, AgentStep)
+        speaker = speaker_after(step, declared, before)
+        prompt = scope.version.prompts[declared.as_spoken(speaker).agent]
+        pin = PromptPin(name=prompt.name, version=prompt.version)
+        task = GenerateTask(prompt=pin, speaker=speaker)
     return scope.hand_over(str(instance), known, resumes=resumes, task=task)
 
 
@@ -48,5 +62,6 @@ def call_message(
     again = is_repeated(declared.limits, taken, of.part.call)
     tool = scope.version.tools.get(call.name)
     is_patient = tool is not None and tool.effect in {"probe", "unsafe"}
-    task = ActTask(call=call, is_repeated=again, is_patient=is_patient)
+    about = {"is_repeated": again, "is_patient": is_patient, "speaker": taken.speaker}
+    task = ActTask(call=call, **about)
     return scope.hand_over(str(of), known, resumes=resumes, task=task)

@@ -43,7 +43,7 @@ class Permits:
         declared = self._scope.version.flow.steps[of.step]
         assert isinstance(declared, AgentStep)
         call = taken.calls[of.part.call]
-        tool = declared.tool(call.name)
+        tool = declared.as_spoken(taken.speaker).tool(call.name)
         if tool is None or is_repeated(declared.limits, taken, of.part.call):
             return False
         if not needs_approval(tool, call, known):

@@ -30,6 +30,18 @@ from tests.functional.system import flow
             "'pay' has `approvers` and nothing to approve",
         ),
         ("agent: helper, fallback: {model: other}", "step 'help' asks no model"),
+        ("agent: helper, hand_offs: {b: {agent: hlper}}", "there is no prompt 'hlper'"),
+        ("agent: helper, hand_offs: {b: {agent: say}}", "prompt 'say' reads 'text', which step"),
+        ("agent: helper, hand_offs: {help: {agent: helper}}", "how personas call the step's own"),
+        (
+            "agent: helper, hand_offs: {b: {agent: helper, tools: [look, look]}}",
+            "'b' of step 'help' has the tool 'look' twice",
+        ),
+        (
+            "agent: helper, hand_offs: {b: {agent: helper, to: [hlp]}}",
+            "'b' cannot hand over to 'hlp'; there are help; did you mean 'help'?",
+        ),
+        ("agent: helper, hand_offs: {B: {agent: helper}}", "should match pattern"),
     ],
 )
 def test_an_agent_that_makes_no_sense_is_refused(step: str, told: str) -> None:
