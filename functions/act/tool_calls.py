@@ -14,8 +14,10 @@ from shared.delivery.steps import LeftToPerson, StepTask
 from shared.domain import ids
 from shared.domain.agent_notes import CallMade, told
 from shared.domain.agents import AgentTool
+from shared.domain.blackboard import BUILT_IN
 from shared.domain.conversation import ToolCall
 from shared.domain.envelope import ActTask
+from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.domain.records import StepRecord
 from shared.domain.step import AgentStep
@@ -82,6 +84,8 @@ class _Call:
         self._is_shadow = task.envelope.run.shadow_of is not None
         self._was_begun = len(record.attempts) - 1 > note.cleared
         self._context = _context(task, note.call, deps)
+        self._about = (task.envelope.run.id, task.envelope.step, _speaker(task))
+        self._deps = deps
 
     async def make(self) -> Json:
         """Raises ToolError, Transient, LeftToPerson."""
@@ -104,6 +108,11 @@ class _Call:
 
     async def _made(self) -> Json:
         name, args = self._call.name, self._call.args
+        if self._version.source == BUILT_IN:
+            # Loaded where an agent has such a tool. It keeps to the run, so a shadow does it too.
+            from shared.delivery.agents.blackboard import use_board  # noqa: PLC0415
+
+            return await use_board(self._call, *self._about, self._deps)
         if self._is_shadow and self._effect != "pure":
             return {"shadow": {"tool": name, "with": args}}
         if self._was_begun and self._effect == "probe":
@@ -123,6 +132,13 @@ class _Call:
             past=past,
         )
         return LeftToPerson(awaited, UNKNOWN)
+
+
+def _speaker(task: StepTask) -> str:
+    """Who asks for the call: the step, and the persona of it where another one speaks."""
+    todo, step = task.envelope.task, instance_of(task.envelope.step).step
+    speaker = todo.speaker if isinstance(todo, ActTask) else None
+    return step if speaker in {None, step} else f"{step}/{speaker}"
 
 
 def _context(task: StepTask, call: ToolCall, deps: Deps) -> ToolContext:

@@ -15,6 +15,7 @@ from shared.adapters.system_clock import SystemClock
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, counted, out, print_json, safe, say
 from shared.cli.world import library, python_tools
+from shared.domain.blackboard import BUILT_IN_TOOLS
 from shared.domain.ids import digest
 from shared.domain.model import Json
 from shared.domain.tool import MCP, ToolVersion
@@ -134,7 +135,7 @@ def _all_tools() -> Mapping[str, ToolVersion]:
     found = library()
     for problem in found.problems:
         complain(f"[yellow]left out:[/] {safe(problem)}")
-    return dict(sorted({**found.tools, **python_tools()}.items()))
+    return dict(sorted({**BUILT_IN_TOOLS, **found.tools, **python_tools()}.items()))
 
 
 def _tool(name: str) -> ToolVersion:

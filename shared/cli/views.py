@@ -15,6 +15,7 @@ from rich.text import Text
 from shared.cli.output import counted, money, plain, safe, status
 
 Report = dict[str, Any]
+_BOARD = 120  # characters of an entry of a blackboard
 
 
 def run_view(report: Report) -> RenderableType:
@@ -38,6 +39,11 @@ def _relations(report: Report) -> Iterator[RenderableType]:
     for name, outcome in report.get("outcomes", {}).items():
         by = f" [dim]by {safe(outcome['by'])}[/]" if outcome["by"] else ""
         yield Text.from_markup(f"  [dim]outcome[/] {safe(name)} = {outcome['value']}{by}")
+    for key, entry in report.get("blackboard", {}).items():
+        value = json.dumps(entry["value"], ensure_ascii=False)
+        told = value if len(value) <= _BOARD else f"{value[:_BOARD]} …"
+        by = f"[dim]by {safe(entry['by'])}[/]"
+        yield Text.from_markup(f"  [dim]blackboard[/] {safe(key)} = {safe(told)} {by}")
     for key in ("hook_of", "fallback_of", "shadow_of", "undoes", "undone_by"):
         if report.get(key):
             yield Text.from_markup(f"  [dim]{key.replace('_', ' ')}[/] {safe(report[key])}")

@@ -53,6 +53,7 @@ async def report_of(run_id: str, deps: Deps) -> Report:
         **({"parent": run.parent.model_dump()} if run.parent else {}),
         **await _relations(run, deps),
         **await _outcomes(run, deps),
+        **await _board(run, known, deps),
         "steps": steps,
         "totals": {
             **_totals(known),
@@ -95,6 +96,17 @@ async def _outcomes(run: RunRecord, deps: Deps) -> Report:
         for one in sorted(records, key=lambda one: one.name)
     }
     return {"outcomes": told} if told else {}
+
+
+async def _board(run: RunRecord, known: Iterable[StepRecord], deps: Deps) -> Report:
+    """What the agents of the run have on their blackboard; read where it has any."""
+    if not any(isinstance(record.agent, Begun) for record in known):
+        return {}
+    # Loaded where a run has agents.
+    from shared.delivery.agents.blackboard import entries_of  # noqa: PLC0415
+
+    entries = await entries_of(run.run_id, deps.store)
+    return {"blackboard": {one.key: one.shown() for one in entries}} if entries else {}
 
 
 def summary_of(run: RunRecord, status: RunStatus | None = None) -> Report:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from shared.domain.blackboard import BUILT_IN_TOOLS
 from shared.domain.collection import Collection
 from shared.domain.flow import Flow
 from shared.domain.prices import PriceTable
@@ -119,7 +120,7 @@ def _flow_in(
         flow = Flow.model_validate(source.data)
     except ValidationError as error:
         raise SourceProblems(source.problems(error)) from error
-    prompts = with_references(prompts, flow)
+    prompts, tools = with_references(prompts, flow), {**BUILT_IN_TOOLS, **tools}
     problems = FlowCheck(source, flow, prompts, calls, tools, collections).problems()
     if problems:
         raise SourceProblems(problems)
