@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ Found = TypeVar("Found")
 _BRANCHES = 50
 TEMPLATES = {
     "test/echo": "---\ndescription: Echoes.\nmodel: gemini-2.5-flash\n---\nEcho {{ event.data }}\n",
+    "test/desk": "---\ndescription: Notes.\nmodel: gemini-2.5-pro\n---\nNote {{ event.id }}\n",
     "test/rolled": "---\ndescription: Echoes.\nmodel: gemini-2.5-flash\n---\n{{ event.data }}\n",
     "test/last": "---\ndescription: Ends.\nmodel: gemini-2.5-flash\n---\nEnd {{ first.text }}\n",
 }
@@ -95,6 +96,10 @@ FLOWS = {
     "      data: {code: '{{ event.data.error.code }}'}\n",
     "thrifty": "flow: thrifty\non: {event: test.thrifty}\n"
     "budget: {usd: 0.01, on_breach: [ask]}\nsteps:\n  first: {prompt: test/echo}\n",
+    "team": "flow: team\non: {event: test.team}\nsteps:\n"
+    "  front:\n    agent: test/echo\n    tools: [blackboard_read]\n"
+    "    hand_offs: {desk: {agent: test/desk, tools: [blackboard_write]}}\n"
+    'outputs: {said: "{{ front.text }}"}\n',
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"
     "      data: {text: \"{{ 'x' * 1100000 }}\"}\n",
@@ -157,6 +162,12 @@ class Harness:
         answer = await self._http.post(
             f"{self.state.urls['model']}/_faults", json={"fault": name, **order}
         )
+        answer.raise_for_status()
+
+    async def rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """Has the model stand-in answer by these; by its own again where there are none."""
+        url = f"{self.state.urls['model']}/_rules"
+        answer = await (self._http.post(url, json=rules) if rules else self._http.delete(url))
         answer.raise_for_status()
 
     async def no_faults(self) -> None:
