@@ -34,6 +34,7 @@ _LABELS = (
     "prompt",
     "prompt_version",
     "tool",
+    "speaker",
     "dead_letter",
 )
 _HTTP = frozenset({"ingest", "console"})
@@ -203,6 +204,7 @@ def _message(report: StageReport, topic: str | None) -> dict[str, str | int]:
 def _call_attributes(call: ModelCall, labels: Mapping[str, str]) -> Attributes:
     known = {
         "gen_ai.provider.name": call.provider,
+        "gen_ai.agent.name": labels.get("speaker"),
         "gen_ai.prompt.name": labels.get("prompt"),
         "gen_ai.prompt.version": labels.get("prompt_version"),
     }

@@ -37,7 +37,7 @@ def waterfall(entries: Sequence[Entry]) -> Table:
         table.add_row(
             f"+{length_of_time(offset)}",
             safe(entry.stage),
-            safe(" ".join(entry.labels[name] for name in _WHAT if name in entry.labels)),
+            safe(_what(entry)),
             safe(entry.line.get("delivery_attempt") or ""),
             length_of_time(entry.duration_ms),
             Text(_bar(offset, entry.duration_ms, span), style=style),
@@ -58,6 +58,13 @@ def length_of_time(ms: float) -> str:
         return f"{minutes} min {seconds:02} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min"
+
+
+def _what(entry: Entry) -> str:
+    """The step, the tool that is called, and who speaks in an agent with personas."""
+    told = [entry.labels[name] for name in _WHAT if name in entry.labels]
+    speaker = entry.labels.get("speaker")
+    return " ".join([*told, *([f"as {speaker}"] if speaker else [])])
 
 
 def _ms(entry: Entry, first: datetime) -> float:

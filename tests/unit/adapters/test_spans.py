@@ -126,6 +126,12 @@ def test_a_model_call_is_a_span_below_its_attempt() -> None:
     }
 
 
+def test_spans_name_who_speaks_in_an_agent_with_personas() -> None:
+    [attempt, call] = built(replace(REPORT, labels={**REPORT.labels, "speaker": "billing"}))
+    assert (attempt.attributes or {})["segue.speaker"] == "billing"
+    assert (call.attributes or {})["gen_ai.agent.name"] == "billing"
+
+
 def test_every_call_has_an_id_of_its_own_and_always_the_same() -> None:
     report = replace(REPORT, calls=(CALL, CALL, CALL))
     ids = [span.context.span_id for span in built(report)]

@@ -137,6 +137,12 @@ def test_a_waterfall_shows_when_each_attempt_began_and_how_it_ended() -> None:
     assert route.index("█") + route.count("█") <= act.index("█")
 
 
+def test_a_waterfall_names_the_tool_and_who_speaks() -> None:
+    labels = {"step": "help[turn-2.call-0]", "tool": "book", "speaker": "billing"}
+    shown = drawn([entry({**ACT, "logging.googleapis.com/labels": labels})], width=200)
+    assert "help[turn-2.call-0] book as billing" in shown
+
+
 @pytest.mark.parametrize("duration", [0.0, 100.0])
 def test_a_single_instant_can_be_drawn(duration: float) -> None:
     assert "█" in drawn([entry({**ROUTE, "duration_ms": duration})])
