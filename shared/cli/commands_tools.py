@@ -15,11 +15,11 @@ from shared.adapters.system_clock import SystemClock
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, counted, out, print_json, safe, say
 from shared.cli.world import library, python_tools
-from shared.domain.blackboard import BUILT_IN_TOOLS
+from shared.domain.blackboard import BUILT_IN, BUILT_IN_TOOLS
 from shared.domain.ids import digest
 from shared.domain.model import Json
 from shared.domain.tool import MCP, ToolVersion
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, UsageError
 from shared.prompting.tool_files import stale_tools, write_tools
 from shared.runtime.container import build_servers
 from shared.runtime.settings import settings
@@ -30,6 +30,10 @@ tools = typer.Typer(help="Tools that models may call.", invoke_without_command=T
 
 class NoSuchToolError(NotFoundError):
     """`segue tools list` shows what there is."""
+
+
+class ToolOfRunError(UsageError):
+    """Let an agent call it; `segue show RUN --json` has the run's `blackboard`."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -118,8 +122,10 @@ def call(
     args: Annotated[str, typer.Option("--args", metavar="JSON", help="Its arguments.")] = "{}",
 ) -> None:
     """Call a tool in this process and print its result; what it records is not kept."""
-    context = _context(name, args)
-    print_json(asyncio.run(invoke(name, _arguments(args), context, _tool(name))))
+    context, tool = _context(name, args), _tool(name)
+    if tool.source == BUILT_IN:
+        raise ToolOfRunError(f"{name} works on the blackboard of a run")
+    print_json(asyncio.run(invoke(name, _arguments(args), context, tool)))
 
 
 def _tell(lines: list[str], *, as_json: bool) -> None:

@@ -103,3 +103,11 @@ def test_arguments_that_are_no_object_are_an_error_of_usage(args: str) -> None:
 
 def test_a_tool_that_is_not_there_is_named() -> None:
     assert "there is no tool 'nothing'" in str(segue("show", "nothing").exception)
+
+
+def test_built_in_tools_are_listed_and_need_a_run() -> None:
+    assert "blackboard_write" in {
+        tool["name"] for tool in json.loads(segue("list", "--json").stdout)
+    }
+    called = segue("call", "blackboard_read")
+    assert "works on the blackboard of a run" in str(called.exception)
