@@ -44,6 +44,21 @@ class Crash(BaseException):
     """Ends a delivery as a killed instance does: nobody answers, the broker sends it again."""
 
 
+@dataclass(frozen=True)
+class Granted:
+    """Implements `Bus` for a stage: it publishes where the table of stages lets its account."""
+
+    bus: Bus
+    stage: Stage
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> list[str]:
+        """Raises PermissionError, as production refuses."""
+        own = () if self.stage.trigger == "http" else (self.stage.dead_letter_topic,)
+        if topic not in {*self.stage.publishes, *own}:
+            raise PermissionError(f"{self.stage.name} may not publish to {topic}")
+        return await self.bus.publish(topic, messages)
+
+
 @dataclass
 class World:
     """The ports of a pipeline. Replace one by a faulty wrapper to see it survive.
@@ -73,7 +88,7 @@ class World:
             stage=stage,
             store=store,
             objects=self.objects,
-            bus=self.bus or self.messages,
+            bus=Granted(self.bus or self.messages, stage),
             clock=self.clock,
             telemetry=self.telemetry,
             flows=FlowVersions(lambda: self._library_of(stage), store),
