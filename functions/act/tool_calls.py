@@ -63,7 +63,7 @@ async def call_tool(task: StepTask, step: AgentStep, deps: Deps) -> Json:
         spoken = step.as_spoken(todo.speaker)
         tool = spoken.tool(todo.call.name)
         if tool is None or tool.tool not in task.scope.version.tools:
-            there = ", ".join(one.tool for one in spoken.tools) or "none"
+            there = ", ".join(one.name for one in spoken.tools) or "none"
             raise ToolUnknownError(f"there is no tool {todo.call.name!r}; there are: {there}")
         return await _Call(task, record, tool, note, deps).make()
     except ToolError as error:

@@ -49,7 +49,7 @@ async def ask(task: StepTask, deps: Deps) -> Json:
     """The step's output. What it costs is in `task.spent`, whatever happens."""
     todo = task.envelope.task
     if isinstance(todo, ActTask):
-        return await look_up(task, deps)
+        return await (look_up(task, deps) if todo.call is None else _search(task, deps))
     if not isinstance(todo, GenerateTask) or deps.model is None:
         raise MessageInvalidError(f"a {todo.kind!r} task cannot be asked of a model")
     task.spent.prompt = todo.prompt
@@ -66,9 +66,23 @@ async def ask(task: StepTask, deps: Deps) -> Json:
     return output
 
 
-def _talk(task: StepTask, model: Model, request: ModelRequest, deps: Deps) -> Talk:
+async def _search(task: StepTask, deps: Deps) -> Json:
+    """A search that an agent asks for as a tool."""
+    # Loaded where a flow has such agents.
+    from functions.generate.tool_searches import search_for  # noqa: PLC0415
+
+    return await search_for(task, deps)
+
+
+def _talk(
+    task: StepTask,
+    model: Model,
+    request: ModelRequest,
+    deps: Deps,
+    before: frozenset[str] = frozenset(),
+) -> Talk:
     caller = Caller(task, deps, model, _seconds(task))
-    return Talk(caller, task.spent, request, citable(task))
+    return Talk(caller, task.spent, request, citable(task, before))
 
 
 async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) -> Json:
@@ -88,7 +102,7 @@ async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) 
         request = await _request(task, todo, deps)
         if todo.request is None and todo.blob is None:  # what it has retrieved is kept with it
             todo = todo.model_copy(update={"request": request})
-    talk = _talk(task, deps.model, request, deps)
+    talk = _talk(task, deps.model, request, deps, conversation.sources)
     output = await talk.hold()
     task.spent.note = conversation.taken(todo, talk.said, talk.calls)
     return output

@@ -14,12 +14,13 @@ from shared.delivery.retrieval.embedding import keep_vectors
 from shared.delivery.retrieval.searching import retrieve
 from shared.delivery.scope import variables_at
 from shared.delivery.steps import StepTask
+from shared.domain.agents import SearchTool
 from shared.domain.envelope import ModelRequest
 from shared.domain.expressions import evaluate, fill
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.domain.retrieval import RETRIEVED, Embedding, Retrieval
-from shared.domain.step import AgentStep, EmbedStep, RetrieveStep
+from shared.domain.step import AgentStep, EmbedStep, RetrieveStep, Step
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError, MessageInvalidError
 
@@ -61,10 +62,10 @@ async def rendered(
     return request_for(task.scope, task.envelope, prompt, variables, speaker)
 
 
-def citable(task: StepTask) -> frozenset[str] | None:
+def citable(task: StepTask, before: frozenset[str] = frozenset()) -> frozenset[str] | None:
     """The ids that an answer may name as its sources; None where nothing says which.
 
-    Raises ExpressionError.
+    `before` are those that earlier turns of an agent have retrieved. Raises ExpressionError.
     """
     version, other = task.scope.version, task.fallback
     prompt = (
@@ -72,14 +73,21 @@ def citable(task: StepTask) -> frozenset[str] | None:
         if other and other.prompt
         else version.prompt(task.envelope.step)
     )
-    if prompt.head.cites is None:
-        return None if task.spent.sources is None else frozenset(task.spent.sources)
     step = version.flow.declared(task.envelope.step)
+    if prompt.head.cites is None:
+        own = task.spent.sources
+        is_known = own is not None or before or _may_search(step)
+        return before.union(own or ()) if is_known else None
     seen = {**task.variables, **fill(step.arguments, task.variables)}
     found = evaluate(prompt.head.cites, seen)
     if not isinstance(found, list):
         raise ExpressionError("`cites` gives no list of ids")
-    return frozenset(map(str, found))
+    return before.union(map(str, found))
+
+
+def _may_search(step: Step) -> bool:
+    tools = step.every_tool if isinstance(step, AgentStep) else ()
+    return any(isinstance(tool, SearchTool) for tool in tools)
 
 
 async def _search(

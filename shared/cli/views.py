@@ -99,7 +99,8 @@ def _elsewhere(step: Report) -> str:
     """Where the step's work is done, or how far its items are."""
     if step.get("child"):
         return f"run {step['child']}"
-    told = (step.get("tool", ""), _of_items(step), of_turns(step), awaited(step))
+    tool = f"{step.get('tool', '')} {_of_sources(step)}".strip()
+    told = (tool, _of_items(step), of_turns(step), awaited(step))
     return " ".join(part for part in told if part)
 
 
@@ -108,6 +109,12 @@ def of_turns(step: Report) -> str:
     turns = step.get("turns", ())
     calls = sum(len(turn["calls"]) for turn in turns)
     return f"{counted(len(turns), 'turn')}, {counted(calls, 'call')}" if turns else ""
+
+
+def _of_sources(step: Report) -> str:
+    """How many chunks it has retrieved."""
+    found = len(step.get("sources", ()))
+    return counted(found, "chunk") if found else ""
 
 
 def _of_items(step: Report) -> str:

@@ -58,13 +58,14 @@ class Scope:
         place: Place | None = None,
         resumes: int = 0,
         task: Task | None = None,
+        stage: str | None = None,
     ) -> tuple[str, Message]:
         """(topic, message) that starts a step, or with a `place` an item of one.
 
         One that was put off is only taken up again by a message that `resumes` it. Left out, the
-        task is what the stage does for all its steps.
+        task is what the stage does for all its steps, and the stage the one that they start in.
         """
-        stage = self.version.flow.stage(step)
+        stage = stage or self.version.flow.stage(step)
         task = task or (ComposeTask() if stage == "compose" else ActTask())
         about = {"place": place, "resumes": resumes}
         return stage, self.message(step, stage, task, self._context(step, variables), **about)

@@ -6,15 +6,19 @@ Decides what may be written; whether it makes sense is decided in `shared.prompt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from shared.domain.choices import MAPPING, WORD, one_of
+from shared.domain.choices import MAPPING, TAG, WORD, one_of
+from shared.domain.conversation import ToolDeclaration
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.model import Declared
+from shared.domain.retrieval import Search
+from shared.domain.tool import NAME
 
+LONGEST_QUERY = 2000  # characters; models that embed take at least as much
 ARGS = "args"  # what a call was asked for with, in the expression that says who has to approve it
 
 
@@ -42,21 +46,63 @@ class AgentTool(Declared):
         60.0, le=270, description="How long a call may take; then the model is told that it did."
     )
 
+    @property
+    def name(self) -> str:
+        """What the model calls it."""
+        return self.tool
+
+
+class SearchTool(Search):
+    """A collection that the model may search, with queries of its own."""
+
+    approval: ClassVar[None] = None  # it changes nothing
+
+    name: str = Field(alias="as", pattern=f"^{NAME}$", description="What the model calls it.")
+    description: str = Field(min_length=1, description="What the model is told that it finds.")
+
+    def declaration(self) -> ToolDeclaration:
+        """What the model is told."""
+        query = {"type": "string", "minLength": 1, "maxLength": LONGEST_QUERY}
+        told = {"query": {**query, "description": "What to look for, in words of a document."}}
+        return ToolDeclaration(
+            name=self.name,
+            description=self.description,
+            parameters={
+                "type": "object",
+                "required": ["query"],
+                "additionalProperties": False,
+                "properties": told,
+            },
+        )
+
 
 def _also_a_name(schema: dict[str, Any]) -> None:
-    reference = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [{"type": "string"}, reference]
+    kinds = schema.pop("oneOf", None) or schema.pop("anyOf")
+    schema["anyOf"] = [{"type": "string"}, *kinds]
 
 
-def _tool(value: object) -> object:
-    is_tool = isinstance(value, str | Mapping | AgentTool)
-    if not is_tool:
-        raise ValueError("this is the name of a tool, or a mapping with it as `tool`")
+_TOOL, _SEARCH = f"{TAG}tool", f"{TAG}search"
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, SearchTool) or (isinstance(value, Mapping) and "collection" in value):
+        return _SEARCH
+    return _TOOL if isinstance(value, str | Mapping | AgentTool) else None
+
+
+def _named(value: object) -> object:
     return {"tool": value} if isinstance(value, str) else value
 
 
-AnyTool = Annotated[AgentTool, BeforeValidator(_tool), Field(json_schema_extra=_also_a_name)]
+AnyTool = Annotated[
+    Annotated[AgentTool, BeforeValidator(_named), Tag(_TOOL)] | Annotated[SearchTool, Tag(_SEARCH)],
+    Discriminator(
+        _kind,
+        custom_error_type="tool",
+        custom_error_message="this is the name of a tool, or a mapping with `tool` or `collection`",
+    ),
+    Field(json_schema_extra=_also_a_name),
+]
 
 
 PersonaName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -89,8 +135,10 @@ class Limits(Declared):
     )
 
 
-def reads_of(tools: Iterable[AgentTool]) -> frozenset[str]:
-    """Variables that the conditions of their approvals refer to."""
+def reads_of(tools: Iterable[AnyTool]) -> frozenset[str]:
+    """Variables that their searches and the conditions of their approvals refer to."""
+    tools = tuple(tools)
     texts = [tool.approval.when for tool in tools if isinstance(tool.approval, When)]
     found = frozenset[str]().union(*(names(text, expression=True) for text in texts))
-    return found - {ARGS}
+    searched = (tool.reads for tool in tools if isinstance(tool, SearchTool))
+    return (found - {ARGS}).union(*searched)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.domain.agent_notes import TurnTaken, is_repeated, told
+from shared.domain.agents import SearchTool
 from shared.domain.conversation import ToolCall, ToolDeclaration
 from shared.domain.envelope import ModelRequest
 from shared.domain.model import Json
@@ -76,7 +77,10 @@ def tools_for(version: FlowVersion, step: str, speaker: str | None) -> tuple[Too
     """What the model of a speaker is given."""
     declared = version.flow.steps[step]
     assert isinstance(declared, AgentStep)
-    own = tuple(version.tools[one.tool].declaration() for one in declared.as_spoken(speaker).tools)
+    own = tuple(
+        (one if isinstance(one, SearchTool) else version.tools[one.tool]).declaration()
+        for one in declared.as_spoken(speaker).tools
+    )
     others = targets(step, declared, speaker)
     return (*own, *(_declaration(version, declared, other) for other in others))
 

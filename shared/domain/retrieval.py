@@ -15,11 +15,10 @@ from shared.domain.splitting import tokens_in
 RETRIEVED = "retrieved"  # the chunks, as a prompt with `retrieve` sees them
 
 
-class Retrieval(Declared):
-    """The chunks of a collection that are nearest to a query."""
+class Search(Declared):
+    """Where is searched, and how much is given of what is found."""
 
     collection: str = Field(pattern=COLLECTION_NAME, description="Name of a collection.")
-    query: str = Field(description="Template: what is searched for.")
     top_k: int = Field(5, ge=1, le=50, description="The most chunks that are given.")
     where: dict[str, Json] = Field(
         default_factory=dict,
@@ -35,7 +34,17 @@ class Retrieval(Declared):
     @property
     def reads(self) -> frozenset[str]:
         """Variables that its templates refer to."""
-        return names([self.query, *self.where.values()])
+        return names(list(self.where.values()))
+
+
+class Retrieval(Search):
+    """The chunks of a collection that are nearest to a query."""
+
+    query: str = Field(description="Template: what is searched for.")
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return super().reads | names(self.query)
 
 
 class Embedding(Declared):

@@ -17,7 +17,15 @@ from pydantic import (
     model_validator,
 )
 
-from shared.domain.agents import AgentTool, AnyTool, Limits, Persona, PersonaName, reads_of
+from shared.domain.agents import (
+    AgentTool,
+    AnyTool,
+    Limits,
+    Persona,
+    PersonaName,
+    SearchTool,
+    reads_of,
+)
 from shared.domain.choices import MAPPING, WORD, one_of
 from shared.domain.compensation import Compensation
 from shared.domain.durations import Seconds
@@ -167,7 +175,9 @@ class AgentStep(Step):
     kind: ClassVar[str] = "agent"
     agent: str = Field(description="Name of a prompt, e.g. support/agent.")
     tools: tuple[AnyTool, ...] = Field(
-        (), description="Names of the tools that it may call, or mappings with them as `tool`."
+        (),
+        description="Names of the tools that it may call, or mappings with them as `tool`; or with"
+        " a `collection` that it may search.",
     )
     limits: Limits = Field(Limits(), description="What it may use up in all.")
     hand_offs: dict[PersonaName, Persona] = Field(
@@ -181,7 +191,7 @@ class AgentStep(Step):
         return super().texts_read | reads_of(self.every_tool)
 
     @property
-    def every_tool(self) -> tuple[AgentTool, ...]:
+    def every_tool(self) -> tuple[AnyTool, ...]:
         """Those of its personas, too; several may have the same."""
         others = (tool for persona in self.hand_offs.values() for tool in persona.tools)
         return (*self.tools, *others)
@@ -201,7 +211,13 @@ class AgentStep(Step):
 
     def tool(self, name: str) -> AgentTool | None:
         """What it says of a tool; None where it does not have it."""
-        return next((one for one in self.tools if one.tool == name), None)
+        tools = (one for one in self.tools if isinstance(one, AgentTool))
+        return next((one for one in tools if one.tool == name), None)
+
+    def search(self, name: str) -> SearchTool | None:
+        """The collection that is searched by that name; None where none is."""
+        searches = (one for one in self.tools if isinstance(one, SearchTool))
+        return next((one for one in searches if one.name == name), None)
 
 
 class ActionStep(Step):

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from shared.domain.agents import reads_of
+from shared.domain.agents import AgentTool, SearchTool, reads_of
 from shared.domain.caching import Cache
 from shared.domain.collection import Collection
 from shared.domain.expressions import names
@@ -69,7 +69,7 @@ class FrontMatter(Declared):
     cites: str | None = Field(
         None,
         description="Expression for the ids that the answer's `sources` may name; without it, those"
-        " of what the prompt has retrieved.",
+        " of what the prompt has retrieved. What an agent's calls have found, it may name anyhow.",
         examples=["found.chunks | map(attribute='id') | list"],
     )
     input: dict[str, Json] | None = Field(
@@ -138,6 +138,8 @@ def collections_of(step: Step, prompts: Mapping[str, PromptVersion]) -> frozense
     found = {one.collection for one in asked if one is not None}
     if isinstance(step, RetrieveStep):
         found.add(step.retrieve.collection)
+    if isinstance(step, AgentStep):
+        found |= {tool.collection for tool in step.every_tool if isinstance(tool, SearchTool)}
     for given in filled_by(step):
         if not isinstance(given, str) or "{" in given:
             return None
@@ -162,8 +164,9 @@ def all_prompts_of(step: Step) -> tuple[str, ...]:
 
 
 def tools_of(step: Step) -> tuple[str, ...]:
-    """The names of the tools that a step's model may ask for."""
-    return tuple(tool.tool for tool in step.every_tool) if isinstance(step, AgentStep) else ()
+    """The names of the registered tools that a step's model may ask for."""
+    tools = step.every_tool if isinstance(step, AgentStep) else ()
+    return tuple(tool.tool for tool in tools if isinstance(tool, AgentTool))
 
 
 class UndoneItems(Wire):
@@ -248,11 +251,11 @@ class FlowVersion(Wire):
         declared = self.flow.steps[instance.step]
         assert instance.part is not None
         assert isinstance(declared, AgentStep)
-        return (
-            reads_of(declared.every_tool)
-            if instance.part != FIRST
-            else self.wanted_by_items(instance.step)
-        )
+        cites = self.prompts[declared.agent].head.cites is not None
+        searches = any(isinstance(tool, SearchTool) for tool in declared.every_tool)
+        if instance.part == FIRST or cites or searches:
+            return self.wanted_by_items(instance.step)
+        return reads_of(declared.every_tool)
 
     def _read_by_prompts(self, step: str) -> frozenset[str]:
         """Variables that the step's prompt reads, and the one that may take its place."""

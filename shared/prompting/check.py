@@ -169,7 +169,8 @@ class FlowCheck:
         for called, persona in step.hand_offs.items():
             at = ("steps", name, "hand_offs", called, "agent")
             yield from self._one_prompt(at, (name, step), persona.agent, before)
-        yield from agent_problems(self._source, name, step, before, self._tools)
+        known = (self._tools, self._collections)
+        yield from agent_problems(self._source, name, step, before, known)
 
     def _one_prompt(
         self, at: Location, asking: tuple[str, Step], called: str, before: frozenset[str]

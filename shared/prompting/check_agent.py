@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from shared.domain.agents import ARGS, AgentTool, When
+from shared.domain.agents import ARGS, AgentTool, AnyTool, SearchTool, When
 from shared.domain.expressions import GLOBALS, names
 from shared.domain.hand_offs import PREFIX
 from shared.domain.step import AgentStep
 from shared.domain.tool import ToolVersion
 from shared.errors import ExpressionError
 from shared.prompting.check_graph import did_you_mean
+from shared.prompting.check_retrieval import Collections, retrieval_problems
 from shared.prompting.source import Location, Problem, Source
+
+# The tools that there are, and the collections where they are known.
+Known = tuple[Mapping[str, ToolVersion], Collections]
 
 
 def agent_problems(
@@ -23,37 +27,41 @@ def agent_problems(
     name: str,
     step: AgentStep,
     before: frozenset[str],
-    tools: Mapping[str, ToolVersion],
+    known: Known,
 ) -> Iterator[Problem]:
-    """`before` are the variables that the step sees, `tools` those that there are."""
+    """`before` are the variables that the step sees."""
     at: Location = ("steps", name)
     if step.foreach is not None:
         told = f"step {name!r} is an agent, which no `foreach` takes; put it into a flow of its own"
         yield source.problem((*at, "foreach"), f"{told}, and open that for each item")
-    yield from _tools(source, at, (name, f"step {name!r}", step.tools), before, tools)
+    yield from _tools(source, at, (name, f"step {name!r}", step.tools), before, known)
     for called, persona in step.hand_offs.items():
         where: Location = (*at, "hand_offs", called)
         owner = f"{called!r} of step {name!r}"
-        yield from _tools(source, where, (name, owner, persona.tools), before, tools)
+        yield from _tools(source, where, (name, owner, persona.tools), before, known)
         yield from _persona(source, where, name, step, called)
 
 
 def _tools(
     source: Source,
     at: Location,
-    of: tuple[str, str, tuple[AgentTool, ...]],
+    of: tuple[str, str, tuple[AnyTool, ...]],
     before: frozenset[str],
-    known: Mapping[str, ToolVersion],
+    known: Known,
 ) -> Iterator[Problem]:
     """`of`: the step, who has the tools in words, and the tools."""
     name, owner, had = of
-    twice = [tool for tool, n in Counter(one.tool for one in had).items() if n > 1]
+    tools, collections = known
+    twice = [tool for tool, n in Counter(one.name for one in had).items() if n > 1]
     for index, tool in enumerate(had):
         where: Location = (*at, "tools", index)
-        if tool.tool in twice:
-            yield source.problem(where, f"{owner} has the tool {tool.tool!r} twice")
-        if tool.tool not in known:
-            yield source.problem(where, _missing(tool.tool, known))
+        if tool.name in twice:
+            yield source.problem(where, f"{owner} has the tool {tool.name!r} twice")
+        if isinstance(tool, SearchTool):
+            yield from retrieval_problems(source, where, tool, collections)
+            continue
+        if tool.tool not in tools:
+            yield source.problem(where, _missing(tool.tool, tools))
         yield from (source.problem(where, message) for message in _approval(tool, name, before))
 
 
@@ -65,7 +73,7 @@ def _persona(
     if called == name:
         told = f"{called!r} is how personas call the step's own prompt; give it another name"
         yield source.problem(at, told)
-    if any(tool.tool == PREFIX + called for tool in step.every_tool):
+    if any(tool.name == PREFIX + called for tool in step.every_tool):
         told = f"a tool is called {PREFIX + called}, as the hand-off to {called!r} is; rename it"
         yield source.problem(at, told)
     for index, other in enumerate(step.hand_offs[called].to or ()):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from shared.domain.agents import SearchTool
 from shared.domain.collection import Collection
-from shared.domain.retrieval import Retrieval
-from shared.domain.step import EmbedStep, RetrieveStep, Step
+from shared.domain.retrieval import Search
+from shared.domain.step import AgentStep, EmbedStep, RetrieveStep, Step
 from shared.domain.version import filled_by
 from shared.prompting.check_graph import did_you_mean
 from shared.prompting.source import Location, Problem, Source
@@ -22,9 +23,9 @@ OUTPUTS = {
 
 
 def retrieval_problems(
-    source: Source, at: Location, asked: Retrieval, collections: Collections
+    source: Source, at: Location, asked: Search, collections: Collections
 ) -> Iterator[Problem]:
-    """What is wrong with a `retrieve`, of a step or of a prompt."""
+    """What is wrong with a `retrieve` of a step or a prompt, or with a search of an agent's."""
     if collections is None:
         return
     declared = collections.get(asked.collection)
@@ -59,6 +60,12 @@ def texts_of(step: Step) -> Iterator[tuple[Location, object]]:
     if isinstance(step, RetrieveStep):
         yield ("retrieve", "query"), step.retrieve.query
         yield ("retrieve", "where"), step.retrieve.where
+    elif isinstance(step, AgentStep):
+        personas = ((("hand_offs", name), one.tools) for name, one in step.hand_offs.items())
+        for at, tools in (((), step.tools), *personas):
+            for index, tool in enumerate(tools):
+                if isinstance(tool, SearchTool):
+                    yield (*at, "tools", index, "where"), tool.where
     elif isinstance(step, EmbedStep):
         yield ("embed", "collection"), step.embed.collection
         yield ("embed", "texts"), step.embed.texts

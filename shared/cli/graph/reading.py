@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
-from shared.domain.agents import AgentTool, Persona
+from shared.domain.agents import AnyTool, Persona, SearchTool
 from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import EmbedStep, RetrieveStep, Step, WaitStep
@@ -135,9 +135,9 @@ def _compensation(value: Compensation) -> str:
     return next(f"{kind} {name}" for kind in kinds if (name := getattr(value, kind)))
 
 
-def _tools(value: Iterable[AgentTool]) -> str:
-    """Their names, and which calls of them a person has to approve."""
-    return ", ".join(f"{tool.tool}{_approval(tool)}" for tool in value)
+def _tools(value: Iterable[AnyTool]) -> str:
+    """Their names, what they search, and which calls of them a person has to approve."""
+    return ", ".join(f"{tool.name}{_about(tool)}" for tool in value)
 
 
 def _personas(value: Mapping[str, Persona]) -> str:
@@ -146,7 +146,9 @@ def _personas(value: Mapping[str, Persona]) -> str:
     return ", ".join(f"{name} ({tools})" if tools else name for name, tools in told)
 
 
-def _approval(tool: AgentTool) -> str:
+def _about(tool: AnyTool) -> str:
+    if isinstance(tool, SearchTool):
+        return f" (searches {tool.collection})"
     if tool.approval is None:
         return ""
     when = "always" if isinstance(tool.approval, str) else f"when {tool.approval.when}"

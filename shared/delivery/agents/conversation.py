@@ -5,7 +5,7 @@ What the model said goes back to it part by part as it came, signatures of its t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -26,7 +26,8 @@ class Conversation:
     """What has been said before a turn. `request` is None before the first one: nothing has.
 
     speaker: whose turn it is, where the agent has personas. is_new: it is a persona's first one,
-    and nothing is recorded of its prompt. own: that prompt, once it is rendered.
+    and nothing is recorded of its prompt. own: that prompt, once it is rendered. sources: the ids
+    of what has been retrieved by then.
     """
 
     request: ModelRequest | None = None
@@ -34,6 +35,7 @@ class Conversation:
     speaker: str | None = None
     is_new: bool = False
     own: ModelRequest | None = None
+    sources: frozenset[str] = frozenset()
 
     def joined_by(self, own: ModelRequest) -> Self:
         """The same, where a persona goes on with it whose prompt has been rendered just now."""
@@ -73,12 +75,13 @@ async def conversation_of(
     labels = {**request.labels, "segue-step": envelope.step}
     told = request.model_copy(update={"said": tuple(said), "labels": labels})
     speaker = speaker_after(step, declared, taken[-1])
+    so_far = Conversation(told, calls, speaker, sources=frozenset(_sources(before)))
     if speaker is None or speaker == step:
-        return Conversation(told, calls, speaker)
+        return so_far
     own = [one.request for one in taken if one.speaker == speaker and one.request is not None]
     if not own:
-        return Conversation(told, calls, speaker, is_new=True)
-    return Conversation(taken_over(told, own[0]), calls, speaker)
+        return replace(so_far, is_new=True)
+    return replace(so_far, request=taken_over(told, own[0]))
 
 
 async def _first(turns: Sequence[Turn], blobs: Blobs) -> ModelRequest:
@@ -88,6 +91,13 @@ async def _first(turns: Sequence[Turn], blobs: Blobs) -> ModelRequest:
     if first is None or first.blob is None:
         raise PayloadMissingError("the first turn of the agent")
     return ModelRequest.model_validate_json(await blobs.get(first.blob))
+
+
+def _sources(turns: Sequence[Turn]) -> Iterator[str]:
+    """Of what the first turn's prompt has retrieved, and the calls of all turns."""
+    for turn in turns:
+        for record in (turn.record, *turn.called):
+            yield from record.sources if record is not None else ()
 
 
 def _said(turn: Turn) -> list[Said]:

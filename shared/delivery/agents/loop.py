@@ -188,8 +188,8 @@ class AgentLoop:
         return None
 
     async def _send(self, messages: Sequence[tuple[str, Message]]) -> None:
-        if messages:
-            await self._deps.bus.publish(messages[0][0], [message for _, message in messages])
+        for topic in dict.fromkeys(topic for topic, _ in messages):
+            await self._deps.bus.publish(topic, [one for to, one in messages if to == topic])
 
     # -- again ------------------------------------------------------------------------------
 

@@ -53,13 +53,17 @@ def turn_message(
 def call_message(
     scope: Scope, of: Instance, taken: TurnTaken, known: Variables, resumes: int = 0
 ) -> tuple[str, Message]:
-    """(topic, message) of a call that the turn asks for."""
+    """(topic, message) of a call that the turn asks for; a search goes to where turns are taken."""
     assert of.part is not None
     assert of.part.call is not None
     declared = scope.version.flow.steps[of.step]
     assert isinstance(declared, AgentStep)
     call = taken.calls[of.part.call]
     again = is_repeated(declared.limits, taken, of.part.call)
+    if declared.as_spoken(taken.speaker).search(call.name) is not None:
+        # It needs the client that embeds.
+        task = ActTask(call=call, is_repeated=again, speaker=taken.speaker)
+        return scope.hand_over(str(of), known, resumes=resumes, task=task, stage="generate")
     tool = scope.version.tools.get(call.name)
     is_patient = tool is not None and tool.effect in {"probe", "unsafe"}
     about = {"is_repeated": again, "is_patient": is_patient, "speaker": taken.speaker}

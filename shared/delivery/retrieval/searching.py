@@ -15,7 +15,7 @@ from shared.domain.collection import Collection
 from shared.domain.collection_records import chunks_path
 from shared.domain.expressions import fill
 from shared.domain.model import Json
-from shared.domain.retrieval import Found, Retrieval, within_budget
+from shared.domain.retrieval import Found, Retrieval, Search, within_budget
 from shared.domain.splitting import tokens_in
 from shared.errors import ExpressionError
 from shared.ports import Condition, Near, Nearest
@@ -32,11 +32,25 @@ async def retrieve(
     *,
     seconds: float,
 ) -> dict[str, Json]:
-    """{chunks, query, tokens}; what was found is noted as the step's sources.
+    """What the query of a step or prompt finds. Raises ExpressionError, and what `search` does."""
+    query = _query(asked, variables)
+    return await search(deps, spent, (asked, query), collection, variables, seconds=seconds)
+
+
+async def search(
+    deps: Deps,
+    spent: Spent,
+    wanted: tuple[Search, str],
+    collection: Collection,
+    variables: Mapping[str, Any],
+    *,
+    seconds: float,
+) -> dict[str, Json]:
+    """{chunks, query, tokens} of a query; what was found is noted as the step's sources.
 
     Raises ExpressionError, IndexMissingError, StoreUnavailableError and what embedding raises.
     """
-    query = _query(asked, variables)
+    asked, query = wanted
     where = tuple(_condition(name, value, variables) for name, value in asked.where.items())
     answer = await embedded(deps, spent, collection, [query], purpose="query", seconds=seconds)
     least = asked.min_similarity

@@ -106,7 +106,7 @@ class Watch:
             self.accepted[message_id] = ids.event_key(source, event_id)
         elif topic.endswith("-dead"):
             self.buried.add(attributes.get(MESSAGE_ID, ""))
-        elif topic in {"compose", "act"} and "segue-step" in attributes:
+        elif "segue-step" in attributes and _begins(topic, attributes["segue-step"]):
             self._published_step(attributes["segue-run"], attributes["segue-step"])
 
     def _published_step(self, run_id: str, step: str) -> None:
@@ -294,6 +294,12 @@ def _tries(watch: Watch, path: str, after: Fields) -> Found:
         told = tries_too_many(version.flow.declared(name), after, run["redrives"])
         if told is not None:
             yield "retries", f"{path} {told}"
+
+
+def _begins(topic: str, step: str) -> bool:
+    """Whether such a message follows from what is recorded: `compose` records nothing."""
+    is_part = instance_of(step).part is not None
+    return topic in {"compose", "act"} or (topic == "generate" and is_part)
 
 
 def _join(watch: Watch, change: Change) -> Found:

@@ -16,6 +16,10 @@ from tests.functional.system import flow
         ("agent: helper, tools: [lok]", "there is no tool 'lok'; register it in functions/act"),
         ("agent: helper, tools: [lok]", "did you mean 'look'?"),
         ("agent: helper, tools: [look, {tool: look, timeout: 5s}]", "has the tool 'look' twice"),
+        (
+            "agent: helper, tools: [[look]]",
+            "the name of a tool, or a mapping with `tool` or `collection`",
+        ),
         ("agent: helper, foreach: '[1]'", "is an agent, which no `foreach` takes"),
         (
             "agent: helper, tools: [{tool: pay, approval: {when: amount > 3}}]",

@@ -35,6 +35,30 @@ def test_a_step_that_searches_what_is_not_there_is_told(step: str, line: int, sa
         read_flow(f"{HEAD}  s:\n    {step}\n", "f.yaml", {}, None, {}, DOCS)
 
 
+FIND = "collection: %s, as: find, description: d%s"
+
+
+@pytest.mark.parametrize(
+    ("tools", "line", "said"),
+    [
+        (FIND % ("dogs", ""), 7, "no collection 'dogs'.*docs"),
+        (FIND % ("docs", ", where: {colour: 1}"), 7, "no metadata 'colour'"),
+        (FIND % ("docs", ", where: {kind: '{{ other.text }}'}"), 7, "'other' is undefined"),
+        (FIND % ("docs", ", query: x"), 7, "query"),
+        (FIND % ("docs", ", approval: always"), 7, "approval"),
+        ("collection: docs, as: no-1 name, description: d", 7, "pattern"),
+        ("collection: docs, as: find", 7, "description"),
+        (FIND % ("docs", "") + "}\n      - {" + FIND % ("docs", ""), 7, "the tool 'find' twice"),
+        ("collektion: docs", 7, "tool"),
+    ],
+)
+def test_an_agent_that_searches_what_is_not_there_is_told(tools: str, line: int, said: str) -> None:
+    prompts = {"p": read_prompt("p", "---\ndescription: d\nmodel: m\n---\nHi", "p", {})}
+    text = f"{HEAD}  s:\n    agent: p\n    tools:\n      - {{{tools}}}\n"
+    with pytest.raises(SourceProblems, match=rf"f\.yaml:{line}: .*{said}"):
+        read_flow(text, "f.yaml", prompts, None, {}, DOCS)
+
+
 def test_a_step_sees_what_a_search_gives() -> None:
     text = f"{HEAD}  a: {{retrieve: {{collection: docs, query: x}}}}\n"
     more = "  b: {needs: a, action: log.write, with: {message: '{{ a.hits }}'}}\n"
