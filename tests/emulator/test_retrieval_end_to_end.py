@@ -25,9 +25,12 @@ async def test_documents_are_put_asked_changed_asked_again_and_removed(system: H
     assert await put("# Claims\n\nThe lease of a claim is a minute.\n\n# Else\n\nMore.\n") == 2
     run = await ask()
     assert "lease of a claim is a minute" in run["outputs"]["answer"]
-    [found] = run["steps"]["found"]["items"]
-    assert set(run["outputs"]["sources"]) <= set(found["sources"])
-    assert found["tokens"]["input"] > 0
+    searched = [turn["calls"] for turn in run["steps"]["research"]["turns"]]
+    assert [len(calls) for calls in searched] == [1, 1, 0]  # it goes by what the first one finds
+    [[first], [second], _] = searched
+    assert (first["tool"], second["args"]) == ("search_documents", {"query": "# Claims"})
+    assert set(run["outputs"]["sources"]) <= set(first["sources"])
+    assert first["tokens"]["input"] > 0
 
     for new in (2, 0):  # the second chunk repeats the end of the first; then nothing is new
         text = "# Claims\n\nThe lease of a claim is an hour.\n\n# Else\n\nMore.\n"
@@ -39,5 +42,5 @@ async def test_documents_are_put_asked_changed_asked_again_and_removed(system: H
     assert (await ask())["outputs"] == {
         "answer": "The documents do not tell.",
         "sources": [],
-        "searches": ["How long is the lease of a claim?"],
+        "notes": [],
     }
