@@ -225,3 +225,23 @@ async def test_a_run_searches_the_collection_that_it_was_opened_with() -> None:
     await system.run()
     [request] = system.embedder.calls
     assert request.dimensions == DOCS.dimensions
+
+
+async def test_a_persona_searches_what_is_its_own_to_search() -> None:
+    front = "---\ndescription: Finds.\nmodel: gemini-2.5-flash\n---\nFind."
+    persona = read_prompt("finder", front, "finder.md.j2", {}, {"docs": DOCS})
+    tool = f"[{FIND % ''}]"
+    step = f"{{agent: helper, hand_offs: {{finder: {{agent: finder, tools: {tool}}}}}}}"
+    text = f"flow: thing\non: {{event: {EVENT}}}\nsteps:\n  help: {step}\n"
+    prompts = {**agent().prompts, "finder": persona}
+    version = read_flow(text, "thing.yaml", prompts, None, TOOLS_KNOWN, {"docs": DOCS})
+    over = asks(("hand_off_to_finder", {"reason": "it knows"}))
+    finds = script("", "", CATS, "They do.")
+    asked = ScriptedModel({"helper": script(CATS, over), "finder": finds})
+    system = await filled(version, model=asked)
+    await system.start({})
+    report = await reported(system)
+    assert report["status"] == "succeeded"
+    outputs = [turn["calls"][0]["output"] for turn in turns(report)[:3]]
+    assert outputs[0]["error"]["code"] == "ToolUnknown"  # who began has no such tool
+    assert outputs[2]["chunks"][0]["document"] == "cats.md"
