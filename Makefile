@@ -7,7 +7,8 @@ PACKAGES := $(VENV)/.ready
 READY := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 # Tests that share servers stay with one worker: tests/conftest.py groups them.
-WORKERS ?= auto
+# One more of them than there are cores, as tests of real processes wait more than they work.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
@@ -37,7 +38,7 @@ up: $(READY)  ## start the whole system locally and keep it running
 down: $(READY)  ## stop what `segue up --detach` started
 	@$(BIN)/segue down
 
-test: $(READY)  ## run every test, on as many cores as there are (WORKERS=0: one after another)
+test: $(READY)  ## run every test, on all cores (WORKERS=0: one after another)
 	@$(PYTEST) $(PARALLEL)
 
 check: $(READY)  ## format, lint, types, import contracts
