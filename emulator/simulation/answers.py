@@ -51,10 +51,17 @@ def _calling(reply: Reply, model: str) -> ModelReply:
     return ModelReply("", Tokens(input=1, output=len(calls)), model, "stop", calls, said)
 
 
+def _of_calls(said: Said) -> bool:
+    """Whether it is about calls of tools; an answer that is to be repaired is as if not given."""
+    return any("functionCall" in part or "functionResponse" in part for part in said.parts)
+
+
 def _question(request: ModelRequest) -> Question:
     texts = [text for role, text in request.messages if role == "user"]
     asked = [{"role": "user", "parts": [{"text": text}]} for text in texts[:1]]
-    since = [{"role": said.role, "parts": list(said.parts)} for said in request.said]
+    since = [
+        {"role": said.role, "parts": list(said.parts)} for said in request.said if _of_calls(said)
+    ]
     return Question(
         method="generateContent",
         model=request.model,

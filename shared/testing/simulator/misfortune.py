@@ -160,7 +160,7 @@ class LineModel:
         wanted = request.output_schema is not None
         if wanted and fate.strikes(odds.nonsense, "nonsense", who, "the model talks nonsense"):
             excuse()
-            return replace(reply, text=NONSENSE)
+            return replace(reply, text=NONSENSE, calls=(), said=None)
         return reply
 
     def cost(self, model: str, tokens: Tokens) -> float | None:

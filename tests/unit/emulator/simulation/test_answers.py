@@ -65,6 +65,13 @@ def test_calls_of_tools_go_by_what_was_said_so_far() -> None:
     assert json.loads(text_of(request))["total_affected"] == 0
 
 
+def test_a_turn_that_is_to_be_repaired_asks_for_the_same_calls() -> None:
+    request = asking("provider: T001\ndate: 2025-11-21\n", "healthcare/orchestrator")
+    wrong = [("model", "nonsense"), ("user", "Answer again.")]
+    since = tuple(Said(role=role, parts=({"text": text},)) for role, text in wrong)
+    assert answer(request.model_copy(update={"said": since})) == answer(request)
+
+
 def test_a_schema_without_an_instance_is_refused() -> None:
     with pytest.raises(ModelRequestError, match="no whole number fits"):
         answer(asking("x", schema={"type": "integer", "minimum": 2, "maximum": 1}))
