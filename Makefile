@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Tests that share servers stay with one worker: tests/conftest.py groups them.
 # One more of them than there are cores, as tests of real processes wait more than they work.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
-PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadscope
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check format bench lock clean

@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class _Grouped(LoadScopeScheduling):  # type: ignore[misc] # it has no types
-    """Tests are handed out in groups; the largest first."""
+    """Groups are handed out in the order of their names: the tiers that take long come first."""
 
     def _split_scope(self, nodeid: str) -> str:
         path, _, name = nodeid.partition("::")
