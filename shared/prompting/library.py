@@ -159,8 +159,9 @@ def _collections_of(
 
 def read_partials(root: Path) -> dict[str, str]:
     """What prompts can include, by name."""
-    paths = sorted((root / "templates" / PARTIALS).glob(f"*{SUFFIX}"))
-    return {f"{PARTIALS}/{path.name}": path.read_text("utf-8") for path in paths}
+    templates = root / "templates"
+    paths = sorted((templates / PARTIALS).rglob(f"*{SUFFIX}"))
+    return {path.relative_to(templates).as_posix(): path.read_text("utf-8") for path in paths}
 
 
 def read_prices(root: Path) -> PriceTable:
