@@ -9,8 +9,8 @@ from __future__ import annotations
 from shared.delivery.closing import ending_of
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.delivery.letters import keep, letter_of
-from shared.delivery.reroute import reroute
+from shared.delivery.letters.keeping import keep, letter_of
+from shared.delivery.letters.reroute import reroute
 from shared.delivery.telling import tell_letter
 from shared.domain.records import RunStatus
 

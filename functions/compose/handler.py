@@ -7,11 +7,11 @@ Has no effect and keeps nothing: repeating it sends the same message again.
 
 from __future__ import annotations
 
-from shared.delivery.asking import request_for
 from shared.delivery.closing import ending_of
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.models.asking import request_for
 from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.delivery.steps import may_have_ended
 from shared.domain.envelope import (

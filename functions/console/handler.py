@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from shared.delivery import commanding
 from shared.delivery.arrival import Arrival
-from shared.delivery.commanding import Asked, message_of
+from shared.delivery.commands import commanding
+from shared.delivery.commands.commanding import Asked, message_of
 from shared.delivery.deps import Deps
-from shared.delivery.listing import MOST_RUNS, runs_of
-from shared.delivery.report import report_of
 from shared.delivery.requests import Request, Response, problem, serve
+from shared.delivery.runs.listing import MOST_RUNS, runs_of
+from shared.delivery.runs.report import report_of
 from shared.domain.commands import Cancel, Pause, Resume
 from shared.domain.envelope import Message
 from shared.domain.events import MAX_DATA_BYTES

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from shared.delivery.asking import request_for
 from shared.delivery.deps import Deps
+from shared.delivery.models.asking import request_for
 from shared.delivery.retrieval.embedding import keep_vectors
 from shared.delivery.retrieval.searching import retrieve
 from shared.delivery.scope import variables_at

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.delivery.admission import require_fitting_event
-from shared.delivery.awaiting import bring
-from shared.delivery.choosing import chosen
+from shared.delivery.children.homecoming import see_to_parent
+from shared.delivery.commands.obeying import obey
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
-from shared.delivery.homecoming import see_to_parent
-from shared.delivery.misfires import check_schedules, in_time
-from shared.delivery.obeying import obey
-from shared.delivery.opening import Opener, Opening
+from shared.delivery.runs.choosing import chosen
+from shared.delivery.runs.opening import Opener, Opening
 from shared.delivery.scope import dead_letter
-from shared.delivery.turns import advance
+from shared.delivery.starts.admission import require_fitting_event
+from shared.delivery.starts.misfires import check_schedules, in_time
+from shared.delivery.starts.turns import advance
+from shared.delivery.waits.awaiting import bring
 from shared.domain.commands import command_of
 from shared.domain.envelope import Delivery, Message
 from shared.domain.events import ONLY_FLOW, Event, from_message
@@ -31,7 +31,7 @@ from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
 
 if TYPE_CHECKING:
-    from shared.delivery.collecting import Collecting
+    from shared.delivery.starts.collecting import Collecting
 
 OPENED_RUN = "segue-run"
 
@@ -122,7 +122,7 @@ def _batches(deps: Deps, event: Event, only: str | None) -> tuple[list[Collectin
         batch = version.flow.collects(event.type) if only in {None, name} else None
         if batch is None:
             continue
-        from shared.delivery.collecting import collecting  # noqa: PLC0415 - few flows have batches
+        from shared.delivery.starts.collecting import collecting  # noqa: PLC0415 - few flows have batches
 
         condition = version.flow.on.where
         try:
@@ -135,7 +135,7 @@ def _batches(deps: Deps, event: Event, only: str | None) -> tuple[list[Collectin
 
 async def _collect(batches: Sequence[Collecting], deps: Deps) -> None:
     for each in batches:
-        from shared.delivery.collecting import collect  # noqa: PLC0415 - few flows have batches
+        from shared.delivery.starts.collecting import collect  # noqa: PLC0415 - few flows have batches
 
         await collect(each, deps)
 

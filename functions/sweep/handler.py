@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from shared.delivery.aftermath import announce, announce_unheard
-from shared.delivery.collecting import publish_due
 from shared.delivery.deps import Deps
-from shared.delivery.due import take_up_due
-from shared.delivery.ending import end_of_run
 from shared.delivery.handled import Handled, Received
+from shared.delivery.runs.aftermath import announce, announce_unheard
+from shared.delivery.runs.ending import end_of_run
+from shared.delivery.starts.collecting import publish_due
+from shared.delivery.starts.turns import take_turns
 from shared.delivery.telling import tell_ended_run
-from shared.delivery.turns import take_turns
+from shared.delivery.waits.due import take_up_due
 from shared.domain.records import Failure, RunRecord, RunStatus
 from shared.errors import ObjectsUnavailableError, RunTimeoutError, StaleError
 from shared.ports import Delete, Document, Query

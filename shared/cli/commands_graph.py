@@ -21,7 +21,7 @@ from shared.cli.graph.svg import svg_of
 from shared.cli.options import AsJson
 from shared.cli.output import print_json, safe, say
 from shared.cli.world import connect
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from shared.errors import UsageError
 
 

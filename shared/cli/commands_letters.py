@@ -12,7 +12,7 @@ from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, counted, cut, out, print_json, safe, say, status
 from shared.cli.world import connect
 from shared.delivery.deps import Deps
-from shared.delivery.redrive import Redriven, redrive
+from shared.delivery.letters.redrive import Redriven, redrive
 from shared.domain.records import DeadLetterRecord, LetterStatus, dead_letter_path
 from shared.errors import NotFoundError, SegueError
 from shared.ports import Condition, Query

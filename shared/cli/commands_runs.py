@@ -18,8 +18,8 @@ from shared.cli.watch import Progress, follow
 from shared.cli.world import connect
 from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
-from shared.delivery.listing import MOST_RUNS, runs_of
-from shared.delivery.report import report_of
+from shared.delivery.runs.listing import MOST_RUNS, runs_of
+from shared.delivery.runs.report import report_of
 from shared.domain.events import Event
 from shared.domain.records import RunStatus
 

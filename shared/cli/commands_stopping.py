@@ -15,7 +15,7 @@ from shared.cli.world import connect
 from shared.client.commanding import order
 from shared.client.pace import Pace, Turns
 from shared.client.stopping import shown
-from shared.delivery.report import Report, report_of
+from shared.delivery.runs.report import Report, report_of
 from shared.domain.commands import Cancel, Pause, Resume
 
 RunId = Annotated[str, typer.Argument(metavar="RUN")]

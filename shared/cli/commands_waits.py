@@ -19,7 +19,7 @@ from shared.client.commanding import decide
 from shared.client.commanding import signal as send_signal
 from shared.client.local_state import STATE_DIR, read_state
 from shared.client.sending import Sent
-from shared.delivery.commanding import decision
+from shared.delivery.commands.commanding import decision
 from shared.domain.links import ApprovalLink, sign
 from shared.errors import UsageError
 from shared.runtime.settings import settings

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.client.routing import look_at
 from shared.delivery.deps import Deps
-from shared.delivery.report import Report, report_of
+from shared.delivery.runs.report import Report, report_of
 from shared.domain.events import Event
 from shared.domain.records import DeadLetterRecord, RunStatus
 from shared.errors import NotFoundError

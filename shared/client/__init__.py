@@ -17,7 +17,7 @@ from shared.client.errors import (
 )
 from shared.client.handles import Published, Run
 from shared.client.segue import Segue
-from shared.delivery.commanding import (
+from shared.delivery.commands.commanding import (
     PauseRefusedError,
     RunEndedError,
     RunUnknownError,

@@ -9,8 +9,8 @@ from typing import Any
 
 from shared.client.errors import EventRefusedError, UnreachableError
 from shared.client.sending import Ports, Sent
-from shared.delivery import commanding
-from shared.delivery.commanding import Asked, message_of
+from shared.delivery.commands import commanding
+from shared.delivery.commands.commanding import Asked, message_of
 from shared.domain.commands import Cancel, Pause, Resume
 from shared.errors import EventInvalidError, EventTooLargeError, Transient
 

@@ -26,7 +26,7 @@ from shared.client.routing import Routed, look_at
 from shared.client.sending import Ports, Sent
 from shared.client.starting import plain
 from shared.client.stopping import shown
-from shared.delivery.commanding import RunUnknownError
+from shared.delivery.commands.commanding import RunUnknownError
 from shared.domain.commands import Cancel, Pause, Resume
 from shared.domain.records import RunRecord, RunStatus, run_path
 from shared.typed.flow import Flow, Stop

@@ -7,7 +7,7 @@ import asyncio
 from shared.client.errors import NotObeyedError
 from shared.client.pace import Pace
 from shared.client.sending import Ports
-from shared.delivery.commanding import require_open
+from shared.delivery.commands.commanding import require_open
 from shared.domain.commands import Cancel, Pause, Resume
 from shared.domain.records import RunRecord, RunStatus, run_path
 

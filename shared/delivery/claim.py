@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
+from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.agent_notes import CallMade
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import ActTask, Delivery, Envelope

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from shared.delivery.aftermath import announce
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
-from shared.delivery.items import Items
+from shared.delivery.maps.items import Items
 from shared.delivery.outcome import Beside
 from shared.delivery.progress import Variables
+from shared.delivery.runs.aftermath import announce
 from shared.delivery.scope import Scope
 from shared.delivery.settling import Settler, Standing
 from shared.domain.chain import StepStatus

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from shared.delivery.deps import Deps
-from shared.delivery.items import Items
-from shared.delivery.opening import scope_of_run
+from shared.delivery.maps.items import Items
 from shared.delivery.progress import Progress
+from shared.delivery.runs.opening import scope_of_run
 from shared.delivery.scope import Scope, variables_at
 from shared.delivery.settling import Settler
 from shared.domain import chain

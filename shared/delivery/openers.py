@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from shared.delivery.deps import Deps
-from shared.delivery.maps import Maps
+from shared.delivery.maps.opening import Maps
 from shared.delivery.scope import Scope
 from shared.domain.records import StepRecord
 from shared.domain.step import AgentStep, FlowStep, WaitStep
@@ -51,11 +51,11 @@ def opener_of(step: str, deps: Deps, scope: Scope) -> StepOpener | None:
         return Maps(deps, scope)
     if isinstance(declared, WaitStep):
         # Loaded where a flow has such steps; besides, ending one advances the run.
-        from shared.delivery.waits import Waits  # noqa: PLC0415
+        from shared.delivery.waits.opening import Waits  # noqa: PLC0415
 
         return Waits(deps, scope)
     if isinstance(declared, FlowStep):
-        from shared.delivery.children import Children  # noqa: PLC0415
+        from shared.delivery.children.opening import Children  # noqa: PLC0415
 
         return Children(deps, scope)
     if isinstance(declared, AgentStep):

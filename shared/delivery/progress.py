@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.delivery.commands.holding import commit_skips
 from shared.delivery.deps import Deps
-from shared.delivery.ending import RunEnd
-from shared.delivery.holding import commit_skips
 from shared.delivery.openers import StepOpener, opener_of
+from shared.delivery.runs.ending import RunEnd
 from shared.delivery.scope import Scope, dead_letter, variables_at
 from shared.domain import chain
 from shared.domain.chain import Advance, Arrivals, StepStatus

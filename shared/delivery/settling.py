@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from shared.delivery.commands.holding import commit_skips
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
-from shared.delivery.holding import commit_skips
 from shared.delivery.outcome import Beside
 from shared.delivery.progress import REPEATED, Progress, Variables
 from shared.delivery.scope import Scope

@@ -28,14 +28,14 @@ from shared.delivery.claim import (
 )
 from shared.delivery.closing import Closing, End, ending_of, require_not_failed
 from shared.delivery.crashpoints import reach
-from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
-from shared.delivery.ending import require_fitting
 from shared.delivery.handled import Handled, Received
 from shared.delivery.outcome import Outcome, Spent
+from shared.delivery.runs.ending import require_fitting
 from shared.delivery.scope import Scope, scope_of, variables_of
 from shared.delivery.settling import Standing
 from shared.delivery.tries import is_dealt_with, next_try
+from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Envelope, decode
 from shared.domain.expressions import fill

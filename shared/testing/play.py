@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from shared.delivery.stage import Handle
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Failure, Record

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import children, hearing, homecoming
+from shared.delivery.children import homecoming
+from shared.delivery.children import opening as children
+from shared.delivery.runs import hearing
 from shared.domain.starts import Child
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 

@@ -8,19 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import (
-    admission,
-    closing,
-    collecting,
-    due,
-    items,
-    progress,
-    settling,
-    tries,
-    turns,
-    waits,
-    waking,
-)
+from shared.delivery import closing, progress, settling, tries
+from shared.delivery.maps import items
+from shared.delivery.starts import admission, collecting, turns
+from shared.delivery.waits import due, waking
+from shared.delivery.waits import opening as waits
 from shared.domain import chain
 from shared.domain.chain import Arrivals, StepStatus
 from shared.domain.control import Turn
@@ -32,7 +24,7 @@ from shared.ports import Increment, Put, Update
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 claiming = sys.modules["shared.delivery.claim"]
-rerouting = sys.modules["shared.delivery.reroute"]
+rerouting = sys.modules["shared.delivery.letters.reroute"]
 
 
 def a_join_of_some_is_decided_by_its_last_branch_alone(patch: Patch) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import opening
 from shared.delivery.progress import REPEATED, Progress
+from shared.delivery.runs import opening
 from shared.domain import chain
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 

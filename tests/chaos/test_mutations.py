@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import cancelling, ending, letters, opening, settling, stage, steps, telling
+from shared.delivery import settling, stage, steps, telling
 from shared.delivery.claim import Claim, Finished
+from shared.delivery.commands import cancelling
 from shared.delivery.handled import Handled
+from shared.delivery.letters import keeping as letters
+from shared.delivery.runs import ending, opening
 from shared.domain import chain, ids
 from shared.domain.chain import StepStatus
 from shared.domain.records import DeadLetterRecord, StepRecord
@@ -23,7 +26,7 @@ from shared.ports import Increment, Put, Query
 from shared.prompting.versions import FlowVersions
 from tests.chaos.mutating import SEEDS, Mutation, Patch, require_found_out
 
-redriving = sys.modules["shared.delivery.redrive"]
+redriving = sys.modules["shared.delivery.letters.redrive"]
 claiming = sys.modules["shared.delivery.claim"]
 Step = steps._Step
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import functions.route.handler
-import shared.delivery.letters
+import shared.delivery.letters.keeping
 from shared.domain.schedules import DUE
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case
@@ -84,5 +84,5 @@ def test_a_route_that_gives_a_tick_no_id_is_found_out(
 def test_a_letter_that_loses_the_ticks_id_is_found_out(
     endings: Mapping[str, Ending], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared.delivery.letters, "tick_id", lambda _attributes, _at: None)
+    monkeypatch.setattr(shared.delivery.letters.keeping, "tick_id", lambda _attributes, _at: None)
     assert any("should not be there" in told for told in broken(0, endings, GIVEN_UP))

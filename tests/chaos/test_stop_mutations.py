@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import cancelling, marking, pausing
+from shared.delivery.commands import cancelling, marking, pausing
 from shared.testing.simulator.weather import weather_of
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.delivery import hearing, undoing
+from shared.delivery.runs import hearing, undoing
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 

@@ -21,7 +21,7 @@ from shared.client.connection import pointed_at
 from shared.client.local_state import State
 from shared.delivery.crashpoints import Point
 from shared.delivery.deps import Deps
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from shared.domain import ids
 from shared.domain.records import DeadLetterRecord, EventRecord, RunStatus, event_path
 from shared.ports import Query

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from emulator.surroundings import LOCAL_HOOK_SECRET
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from shared.domain.version import PromptVersion
 from shared.ports import Query
 from shared.prompting.library import read_library

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator.engine_choice import EngineName
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from shared.domain.records import RunStatus
 from shared.ports import Query
 from tests.emulator.harness import Harness

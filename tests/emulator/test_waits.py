@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from tests.emulator.harness import Harness
 
 

@@ -16,8 +16,8 @@ import functions.sweep.handler
 import tests.functional.calls  # noqa: F401 - registers the functions that flows call
 from shared.delivery import crashpoints
 from shared.delivery.crashpoints import Point
-from shared.delivery.redrive import Redriven, redrive
-from shared.delivery.report import Report, report_of
+from shared.delivery.letters.redrive import Redriven, redrive
+from shared.delivery.runs.report import Report, report_of
 from shared.delivery.stage import receive
 from shared.domain.envelope import ModelRequest
 from shared.domain.quotas import NO_QUOTAS, Quotas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.delivery.redrive import redrive
+from shared.delivery.letters.redrive import redrive
 from shared.domain.envelope import Message
 from shared.domain.records import RunRecord, run_path
 from shared.errors import ModelRefusedError

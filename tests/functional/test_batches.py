@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.delivery.collecting import publish_due
 from shared.delivery.crashpoints import POINTS, Point
+from shared.delivery.starts.collecting import publish_due
 from shared.domain.records import EventRecord, RunRecord
 from tests.functional.control import tick
 from tests.functional.system import EVENT, System, flow

@@ -18,7 +18,7 @@ from shared.client import (
 from shared.client.commanding import order
 from shared.client.pace import Pace, Turns
 from shared.client.stopping import shown
-from shared.delivery.report import report_of
+from shared.delivery.runs.report import report_of
 from shared.domain.commands import Cancel, Pause, Resume
 from tests.functional.client import CHAIN, TOPIC, deliver, played
 from tests.functional.system import System

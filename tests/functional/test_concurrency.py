@@ -7,8 +7,8 @@ import json
 import pytest
 
 from shared.delivery.crashpoints import POINTS, Point
-from shared.delivery.redrive import redrive
-from shared.delivery.turns import advance
+from shared.delivery.letters.redrive import redrive
+from shared.delivery.starts.turns import advance
 from shared.domain.records import RunRecord
 from shared.ports import Query
 from tests.functional import calls

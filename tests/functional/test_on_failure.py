@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.delivery.aftermath import GRACE
 from shared.delivery.crashpoints import POINTS, Point
+from shared.delivery.runs.aftermath import GRACE
 from shared.domain.commands import Cancel, RunEnded
 from shared.domain.events import MAX_DATA_BYTES
 from shared.domain.records import EventRecord, RunRecord

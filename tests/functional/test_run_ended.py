@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared.delivery import hearing
-from shared.delivery.aftermath import GRACE
 from shared.delivery.crashpoints import POINTS, Point
-from shared.delivery.redrive import redrive
+from shared.delivery.letters.redrive import redrive
+from shared.delivery.runs import hearing
+from shared.delivery.runs.aftermath import GRACE
 from shared.domain.commands import RunEnded
 from shared.domain.records import RunRecord
 from shared.domain.starts import Child, ParentRef

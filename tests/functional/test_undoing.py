@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.delivery.aftermath import GRACE
 from shared.delivery.crashpoints import POINTS, Point
-from shared.delivery.redrive import redrive
+from shared.delivery.letters.redrive import redrive
+from shared.delivery.runs.aftermath import GRACE
 from shared.domain.actions import HttpRequest
 from shared.domain.commands import Cancel, RunEnded
 from shared.domain.records import RunRecord

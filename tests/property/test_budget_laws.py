@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.delivery.budgets.purse import Purse
-from shared.delivery.deferring import StepDeferred
 from shared.delivery.outcome import Spent
+from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.budget import Budget, most_input
 from shared.domain.budget_records import Balance
 from shared.domain.envelope import ModelRequest

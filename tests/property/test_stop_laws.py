@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.delivery.cancelling import _mark
-from shared.delivery.holding import held_back, let_go
-from shared.delivery.marking import Mark, mark_unfinished
+from shared.delivery.commands.cancelling import _mark
+from shared.delivery.commands.holding import held_back, let_go
+from shared.delivery.commands.marking import Mark, mark_unfinished
 from shared.domain.chain import StepStatus
 from shared.domain.mapped import Mapped
 from shared.domain.records import RunRecord, StepRecord, step_path

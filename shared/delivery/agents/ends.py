@@ -9,9 +9,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from shared.delivery.commands.marking import Mark, mark_parts
 from shared.delivery.deps import Deps
-from shared.delivery.ending import require_fitting
-from shared.delivery.marking import Mark, mark_parts
+from shared.delivery.runs.ending import require_fitting
 from shared.delivery.scope import Scope, dead_letter, variables_at
 from shared.delivery.settling import Settler, Standing
 from shared.domain.chain import StepStatus

@@ -22,8 +22,8 @@ from shared.delivery.agents.journal import (
 )
 from shared.delivery.agents.messages import call_message, turn_message
 from shared.delivery.agents.permits import Permits
+from shared.delivery.commands.holding import let_go
 from shared.delivery.deps import Deps
-from shared.delivery.holding import let_go
 from shared.delivery.scope import Scope
 from shared.delivery.settling import Settler
 from shared.domain.agent_notes import TurnTaken, breach

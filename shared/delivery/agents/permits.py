@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.delivery.commands.holding import is_placeholder
 from shared.delivery.deps import Deps
-from shared.delivery.holding import is_placeholder
 from shared.delivery.scope import Scope
 from shared.domain.agent_notes import CallMade, TurnTaken, is_repeated, told
 from shared.domain.agents import ARGS, AgentTool, When

@@ -91,7 +91,7 @@ async def answer(command: Signal, event: Event, found: Document, deps: Deps) -> 
 
 async def go_on(path: str, deps: Deps) -> None:
     """Sends the step that has its answer, unless it is on its way; `sweep` would do it, too."""
-    from shared.delivery.due import take_up  # noqa: PLC0415 - that opens steps, which may wait
+    from shared.delivery.waits.due import take_up  # noqa: PLC0415 - that opens steps, which may wait
 
     found = await deps.store.get(path)
     if found is not None and not found.data.get("held") and found.data.get("due") is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.delivery.deferring import StepDeferred
+from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.budget import Account, Amount
 from shared.domain.budget_records import MoreAsked
 from shared.domain.records import StepRecord

@@ -13,10 +13,10 @@ from typing import Any
 
 from shared.delivery.budgets.asking import Asking
 from shared.delivery.budgets.till import Till
-from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask
+from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.budget import Account, Amount, Budget, amount, most_input
 from shared.domain.budget_records import Balance, Owner
 from shared.domain.envelope import ModelRequest, RunPins

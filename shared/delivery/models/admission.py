@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-from shared.delivery.deferring import StepDeferred
 from shared.delivery.deps import Deps
+from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.envelope import ModelRequest
 from shared.domain.ids import digest
 from shared.domain.quotas import (

@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from shared.delivery.admission import require_fitting_event
-from shared.delivery.choosing import chosen
 from shared.delivery.deps import Deps
-from shared.delivery.opening import Opening
 from shared.delivery.rollouts.arms import Arm, arms_of
 from shared.delivery.rollouts.standings import standing_of
+from shared.delivery.runs.choosing import chosen
+from shared.delivery.runs.opening import Opening
+from shared.delivery.starts.admission import require_fitting_event
 from shared.domain.events import Event
 from shared.domain.expressions import evaluate
 from shared.domain.picks import Picks

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.delivery.asking import request_for
 from shared.delivery.deps import Deps
+from shared.delivery.models.asking import request_for
 from shared.delivery.scope import Scope, variables_of
 from shared.domain.envelope import INLINE_BYTES, Envelope, Message
 from shared.domain.instances import instance_of

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
-from shared.delivery.redrive import redrive
+from shared.delivery.letters.redrive import redrive
 from shared.domain.envelope import Message
 from shared.domain.records import run_path
 from shared.domain.schedules import tick_attributes

@@ -16,7 +16,7 @@ from shared.cli import commands_graph
 from shared.cli.app import app
 from shared.cli.commands_flows import NoSuchFlowError
 from shared.cli.commands_graph import NotItsRunError, UnwritableError
-from shared.delivery.commanding import RunUnknownError
+from shared.delivery.commands.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
 from shared.domain.records import RunRecord, RunStatus, StepRecord, run_path, step_path

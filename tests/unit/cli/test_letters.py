@@ -14,7 +14,7 @@ from shared.cli.commands_letters import Refused, redrive_all
 from shared.cli.watch import Progress, follow
 from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
-from shared.delivery.redrive import Redriven
+from shared.delivery.letters.redrive import Redriven
 from shared.domain.events import Event
 from shared.domain.records import DeadLetterRecord, Failure, dead_letter_path
 from shared.errors import RedriveRefusedError

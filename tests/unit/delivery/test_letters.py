@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.delivery.deps import Deps
-from shared.delivery.letters import Letter, keep, letter_of
+from shared.delivery.letters.keeping import Letter, keep, letter_of
 from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.delivery.commanding import RunUnknownError
+from shared.delivery.commands.commanding import RunUnknownError
 from shared.delivery.deps import Deps
-from shared.delivery.report import report_of, step_report, summary_of
+from shared.delivery.runs.report import report_of, step_report, summary_of
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import PromptPin
 from shared.domain.records import (

@@ -1,0 +1,1 @@
+"""Runs opened by a step of another run: their beginning, and what their end means for it."""

@@ -1,0 +1,1 @@
+"""What people ask of a run that is under way: cancelled, paused, resumed."""
