@@ -16,10 +16,10 @@ from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import PublisherAsyncClient
 from google.pubsub_v1 import types as pubsub
 
-from shared.domain.cron import next_due
 from shared.domain.envelope import Message
 from shared.domain.flow import ScheduleTrigger
-from shared.domain.schedules import CHECKS, Schedule, check_message, tick
+from shared.domain.starts.cron import next_due
+from shared.domain.starts.schedules import CHECKS, Schedule, check_message, tick
 from shared.prompting.library import Library
 from shared.runtime.watched_library import library_reader
 

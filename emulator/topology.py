@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from shared.domain.priorities import NORMAL, Priority
 from shared.domain.stages import Stage
+from shared.domain.starts.priorities import NORMAL, Priority
 from shared.runtime.stage_table import StageTable
 
 BURY = "bury"

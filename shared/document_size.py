@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.vectors import Vector
 from shared.errors import ActionFailedError, RecordTooLargeError
 from shared.ports import Delete, Write
 

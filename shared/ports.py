@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from shared.domain.actions import EmailSend, HttpRequest, SlackPost
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.records import Failure, Tokens, Usage
-from shared.domain.vectors import Embedded, EmbedRequest
+from shared.domain.retrieval.vectors import Embedded, EmbedRequest
 from shared.domain.version import PromptVersion
 from shared.stored import (
     Condition,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.vectors import Vector
 
 
 @dataclass(frozen=True)

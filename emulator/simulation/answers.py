@@ -17,7 +17,7 @@ from emulator.standin.question import PROMPT_LABEL, Question
 from emulator.standin.rule_file import load
 from emulator.standin.rules import Rules
 from emulator.standin.wire import Reply
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Tokens
 from shared.errors import ModelRequestError

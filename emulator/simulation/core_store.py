@@ -20,7 +20,7 @@ from emulator.embedded.firestore.values import Timestamp
 from emulator.embedded.refusal import Refusal, Status
 from shared import ports
 from shared.document_size import require_committable
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.vectors import Vector
 from shared.errors import (
     ActionFailedError,
     AlreadyExistsError,

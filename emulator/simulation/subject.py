@@ -15,7 +15,7 @@ from emulator.samples import EVENTS, sample_for
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
-from shared.domain.schedules import DUE, Schedule
+from shared.domain.starts.schedules import DUE, Schedule
 from shared.domain.step import WaitStep
 from shared.domain.waiting import ForApproval, ForSignal
 from shared.errors import UsageError

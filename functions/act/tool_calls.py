@@ -12,10 +12,10 @@ from typing import cast
 from shared.delivery.deps import Deps
 from shared.delivery.steps import LeftToPerson, StepTask
 from shared.domain import ids
-from shared.domain.agent_notes import CallMade, told
-from shared.domain.agents import AgentTool
-from shared.domain.blackboard import BUILT_IN
-from shared.domain.conversation import ToolCall
+from shared.domain.agents.blackboard import BUILT_IN
+from shared.domain.agents.conversation import ToolCall
+from shared.domain.agents.declared import AgentTool
+from shared.domain.agents.notes import CallMade, told
 from shared.domain.envelope import ActTask
 from shared.domain.instances import instance_of
 from shared.domain.model import Json

@@ -15,12 +15,12 @@ from shared.delivery.models.answers import Answers
 from shared.delivery.models.caller import Caller
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask, run_step
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
 from shared.domain.envelope import ActTask, GenerateTask, ModelRequest
 from shared.domain.events import strict_json
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
-from shared.domain.retrieval import citation_problem
+from shared.domain.retrieval.searches import citation_problem
 from shared.domain.step import AgentStep
 from shared.errors import MessageInvalidError, OutputInvalidError, SegueError
 from shared.ports import Model, ModelReply

@@ -14,12 +14,12 @@ from shared.delivery.retrieval.embedding import keep_vectors
 from shared.delivery.retrieval.searching import retrieve
 from shared.delivery.scope import variables_at
 from shared.delivery.steps import StepTask
-from shared.domain.agents import SearchTool
+from shared.domain.agents.declared import SearchTool
 from shared.domain.envelope import ModelRequest
 from shared.domain.expressions import evaluate, fill
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
-from shared.domain.retrieval import RETRIEVED, Embedding, Retrieval
+from shared.domain.retrieval.searches import RETRIEVED, Embedding, Retrieval
 from shared.domain.step import AgentStep, EmbedStep, RetrieveStep, Step
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError, MessageInvalidError

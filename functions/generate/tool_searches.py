@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from shared.delivery.deps import Deps
 from shared.delivery.retrieval.searching import search
 from shared.delivery.steps import StepTask
-from shared.domain.agent_notes import CallMade, told
-from shared.domain.agents import LONGEST_QUERY, SearchTool
-from shared.domain.conversation import ToolCall
+from shared.domain.agents.conversation import ToolCall
+from shared.domain.agents.declared import LONGEST_QUERY, SearchTool
+from shared.domain.agents.notes import CallMade, told
 from shared.domain.envelope import ActTask
 from shared.domain.expressions import fill
 from shared.domain.model import Json

@@ -25,8 +25,8 @@ from shared.domain.envelope import Delivery, Message
 from shared.domain.events import ONLY_FLOW, Event, from_message
 from shared.domain.expressions import holds
 from shared.domain.records import Failure
-from shared.domain.schedules import CHECK, tick_id
-from shared.domain.starts import START
+from shared.domain.starts.by_name import START
+from shared.domain.starts.schedules import CHECK, tick_id
 from shared.domain.version import FlowVersion
 from shared.errors import ExpressionError, InputInvalidError, SegueError
 

@@ -21,7 +21,7 @@ from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 from shared import ports
 from shared.adapters.firestore_errors import commit_error, is_passing, read_error
 from shared.document_size import require_committable
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.vectors import Vector
 from shared.errors import ActionFailedError, StaleError
 
 PATIENCE = 10.0  # seconds for all tries of a call together

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from google.genai import types
 
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
 from shared.domain.records import Tokens
 from shared.errors import (
     ModelCallMalformedError,

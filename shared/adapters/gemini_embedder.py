@@ -14,9 +14,9 @@ from google.genai import types
 
 from shared.adapters.gemini_model import provider_of
 from shared.adapters.gemini_patience import Patience
-from shared.domain.prices import PriceTable
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.records import Tokens
-from shared.domain.vectors import Embedded, EmbedRequest, Vector
+from shared.domain.retrieval.vectors import Embedded, EmbedRequest, Vector
 from shared.errors import ModelMalformedError, ModelRequestError
 
 T = TypeVar("T")

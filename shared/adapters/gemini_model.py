@@ -15,8 +15,8 @@ from google.oauth2.credentials import Credentials
 from shared.adapters.gemini_answer import reply_of
 from shared.adapters.gemini_patience import Patience
 from shared.adapters.gemini_request import config_of, contents_of
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.envelope import ModelRequest
-from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.ports import ModelReply
 

@@ -13,7 +13,7 @@ from typing import Any
 from google.genai import types
 from pydantic import ValidationError
 
-from shared.domain.conversation import ToolDeclaration
+from shared.domain.agents.conversation import ToolDeclaration
 from shared.domain.envelope import ModelRequest
 from shared.errors import ModelRequestError
 

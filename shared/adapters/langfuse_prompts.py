@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import requests
 
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import FrontMatter, PromptVersion
 from shared.errors import Transient
 from shared.ports import Labels

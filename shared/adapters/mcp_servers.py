@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from shared.domain.agents.tool import MCP, NAME, ToolVersion
 from shared.domain.model import Json
-from shared.domain.tool import MCP, NAME, ToolVersion
 from shared.errors import (
     EffectUnavailableError,
     ToolError,

@@ -20,9 +20,9 @@ from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
 from shared.delivery.outcome import Spent
 from shared.delivery.retrieval.searching import retrieve
-from shared.domain.collection import Collection
-from shared.domain.collection_records import DocumentRecord, chunks_path, documents_path
-from shared.domain.retrieval import Retrieval
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.records import DocumentRecord, chunks_path, documents_path
+from shared.domain.retrieval.searches import Retrieval
 from shared.errors import NotFoundError, UsageError
 from shared.ports import Query
 from shared.runtime.container import build_embedder

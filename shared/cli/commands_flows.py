@@ -15,7 +15,7 @@ from shared.cli.output import complain, out, print_json, safe
 from shared.cli.world import library
 from shared.client.sending import Draft
 from shared.domain.flow import BatchTrigger, EventTrigger, Flow, ScheduleTrigger
-from shared.domain.schedules import DUE, SOURCE, tick
+from shared.domain.starts.schedules import DUE, SOURCE, tick
 from shared.domain.version import FlowVersion
 from shared.errors import UsageError
 from shared.prompting.library import Library
@@ -113,7 +113,7 @@ def _next_due(flow: Flow) -> datetime | None:
     """In the schedule's own time zone; None for a flow without one."""
     if not isinstance(flow.on, ScheduleTrigger):
         return None
-    from shared.domain.cron import next_due  # noqa: PLC0415 - only schedules need it
+    from shared.domain.starts.cron import next_due  # noqa: PLC0415 - only schedules need it
 
     return next_due(flow.on.schedule.cron, flow.on.schedule.time_zone, SystemClock().now())
 

@@ -13,8 +13,8 @@ from shared.cli.commands_prompts import told_of_move
 from shared.cli.options import AsJson
 from shared.cli.output import print_json, safe, say
 from shared.cli.registry import NoSuchPromptError, by, changes, pushed, require_fit
-from shared.domain.prompt_records import LabelMove
-from shared.domain.prompt_refs import PRODUCTION, PromptRef
+from shared.domain.prompts.records import LabelMove
+from shared.domain.prompts.refs import PRODUCTION, PromptRef
 from shared.domain.version import PromptVersion
 from shared.errors import UsageError
 from shared.prompting.library import Library, read_partials

@@ -21,7 +21,7 @@ from shared.cli.registry import (
     reference,
     registered,
 )
-from shared.domain.prompt_records import LabelMove, PromptHead
+from shared.domain.prompts.records import LabelMove, PromptHead
 from shared.domain.version import PromptVersion
 from shared.errors import SegueError
 

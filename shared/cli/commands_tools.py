@@ -15,10 +15,10 @@ from shared.adapters.system_clock import SystemClock
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, counted, out, print_json, safe, say
 from shared.cli.world import library, python_tools
-from shared.domain.blackboard import BUILT_IN, BUILT_IN_TOOLS
+from shared.domain.agents.blackboard import BUILT_IN, BUILT_IN_TOOLS
+from shared.domain.agents.tool import MCP, ToolVersion
 from shared.domain.ids import digest
 from shared.domain.model import Json
-from shared.domain.tool import MCP, ToolVersion
 from shared.errors import NotFoundError, UsageError
 from shared.prompting.tool_files import stale_tools, write_tools
 from shared.runtime.container import build_servers

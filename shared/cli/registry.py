@@ -13,8 +13,8 @@ import yaml
 
 from shared.adapters.system_clock import SystemClock
 from shared.cli.world import connect
-from shared.domain.prompt_records import LabelMove, PromptHead, PushedPrompt
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.records import LabelMove, PromptHead, PushedPrompt
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import PromptVersion
 from shared.errors import NotFoundError, UsageError
 from shared.prompting.fitting import unfit

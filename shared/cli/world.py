@@ -10,7 +10,7 @@ from typing import Any
 from shared.calls import registered_names
 from shared.client.connection import NothingRunningError, environment_at_hand
 from shared.delivery.deps import Deps
-from shared.domain.tool import ToolVersion
+from shared.domain.agents.tool import ToolVersion
 from shared.ports import Model, StageReport
 from shared.prompting.library import Library, read_library
 from shared.runtime.container import build_operator_deps, build_operator_model

@@ -17,8 +17,8 @@ from shared.client.errors import EventRefusedError, FlowUnknownError
 from shared.client.sending import Draft
 from shared.domain.events import ONLY_FLOW
 from shared.domain.flow import EventTrigger, Flow, ScheduleTrigger
-from shared.domain.schedules import DUE, FLOW_NAME
-from shared.domain.starts import START
+from shared.domain.starts.by_name import START
+from shared.domain.starts.schedules import DUE, FLOW_NAME
 from shared.domain.version import FlowVersion
 
 _WILD = frozenset("*?[")

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.agent_notes import CallMade
+from shared.domain.agents.notes import CallMade
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import ActTask, Delivery, Envelope
 from shared.domain.instances import instance_of

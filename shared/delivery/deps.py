@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.delivery.blobs import Blobs
 from shared.delivery.models.kept import Kept
-from shared.domain.quotas import NO_QUOTAS, Quotas
+from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Stage
 from shared.domain.webhooks import Callers, Gate
 from shared.ports import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from shared.domain.agent_notes import AgentNote
+from shared.domain.agents.notes import AgentNote
 from shared.domain.envelope import PromptPin
 from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from shared.domain.conversation import Said, ToolCall, ToolDeclaration
+from shared.domain.agents.conversation import Said, ToolCall, ToolDeclaration
 from shared.domain.events import REDRIVE, count_in
 from shared.domain.model import Json, Wire
 from shared.errors import MessageInvalidError

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from shared.domain import ids
 from shared.domain.model import Json, Wire
-from shared.domain.priorities import carried_priority
+from shared.domain.starts.priorities import carried_priority
 from shared.errors import EventInvalidError, EventTooLargeError
 
 MAX_DATA_BYTES = 900 * 1024  # leaves room for the other fields in a Firestore document of 1 MiB

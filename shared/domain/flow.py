@@ -23,15 +23,15 @@ from pydantic import (
     model_validator,
 )
 
-from shared.domain.batches import Batch
-from shared.domain.budget import Budget
-from shared.domain.control import Concurrency, Debounce, Rate
+from shared.domain.budgets.declared import Budget
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.instances import LOOP, instance_of
 from shared.domain.model import Declared, Json
-from shared.domain.schedules import DUE, FLOW_NAME, Schedule
-from shared.domain.starts import START
+from shared.domain.starts.batches import Batch
+from shared.domain.starts.by_name import START
+from shared.domain.starts.control import Concurrency, Debounce, Rate
+from shared.domain.starts.schedules import DUE, FLOW_NAME, Schedule
 from shared.domain.step import (
     KEEPS_LETTERS,
     STAGE_OF,

@@ -7,16 +7,16 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from shared.domain.agent_notes import AgentNote, Begun
-from shared.domain.budget_records import MoreAsked
+from shared.domain.agents.notes import AgentNote, Begun
+from shared.domain.budgets.records import MoreAsked
 from shared.domain.chain import StepStatus
-from shared.domain.control import Turn
 from shared.domain.envelope import PromptPin, RunPins
 from shared.domain.events import Event
 from shared.domain.mapped import Mapped
 from shared.domain.model import Json, Wire
 from shared.domain.recording import MAX_TOLD, Failure, Record, Tokens, Usage
-from shared.domain.starts import ChildRef, ParentRef
+from shared.domain.starts.by_name import ChildRef, ParentRef
+from shared.domain.starts.control import Turn
 from shared.domain.waiting import Awaited
 
 __all__ = ["MAX_TOLD", "Failure", "Record", "Tokens", "Usage"]  # from here they are imported

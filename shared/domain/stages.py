@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shared.domain.durations import Seconds
 from shared.domain.model import Declared
-from shared.domain.priorities import NORMAL, Priority, filters
+from shared.domain.starts.priorities import NORMAL, Priority, filters
 
 # From the root of the repository, with slashes; never out of it.
 BundlePath = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)*$")]

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.domain.agents import (
+from shared.domain.agents.declared import (
     AgentTool,
     AnyTool,
     Limits,
@@ -32,7 +32,7 @@ from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.foreach import ForEach, also_text, for_each
 from shared.domain.model import Declared, Json
-from shared.domain.retrieval import Embedding, Retrieval
+from shared.domain.retrieval.searches import Embedding, Retrieval
 from shared.domain.retry import Retry
 from shared.domain.waiting import ForApproval, ForSignal, Wait
 

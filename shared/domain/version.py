@@ -11,15 +11,16 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from shared.domain.agents import AgentTool, SearchTool, reads_of
-from shared.domain.caching import Cache
-from shared.domain.collection import Collection
+from shared.domain.agents.declared import AgentTool, SearchTool, reads_of
+from shared.domain.agents.tool import ToolVersion
 from shared.domain.expressions import names
 from shared.domain.flow import Flow
 from shared.domain.ids import content_hash
 from shared.domain.instances import FIRST, LOOP, Instance
 from shared.domain.model import Declared, Json, Wire
-from shared.domain.retrieval import RETRIEVED, Retrieval
+from shared.domain.model_calls.caching import Cache
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.searches import RETRIEVED, Retrieval
 from shared.domain.step import (
     ActionStep,
     AgentStep,
@@ -29,7 +30,6 @@ from shared.domain.step import (
     RetrieveStep,
     Step,
 )
-from shared.domain.tool import ToolVersion
 from shared.errors import CollectionUnknownError
 
 # Actions and functions whose argument `collection` names one that the flow must know.

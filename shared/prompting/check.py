@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.domain.actions import ACTIONS
+from shared.domain.agents.tool import ToolVersion
 from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.flow import Flow, ScheduleTrigger
 from shared.domain.instances import LOOP
-from shared.domain.priorities import PRIORITIES
+from shared.domain.starts.priorities import PRIORITIES
 from shared.domain.step import ActionStep, AgentStep, CallStep, FlowStep, PromptStep, Step, WaitStep
-from shared.domain.tool import ToolVersion
 from shared.domain.version import PromptVersion, prompts_of
 from shared.errors import ExpressionError
 from shared.prompting.check_children import child_complaints

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from shared.domain.agents import ARGS, AgentTool, AnyTool, SearchTool, When
+from shared.domain.agents.declared import ARGS, AgentTool, AnyTool, SearchTool, When
+from shared.domain.agents.hand_offs import PREFIX
+from shared.domain.agents.tool import ToolVersion
 from shared.domain.expressions import GLOBALS, names
-from shared.domain.hand_offs import PREFIX
 from shared.domain.step import AgentStep
-from shared.domain.tool import ToolVersion
 from shared.errors import ExpressionError
 from shared.prompting.check_graph import did_you_mean
 from shared.prompting.check_retrieval import Collections, retrieval_problems

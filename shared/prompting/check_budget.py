@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.domain.budget import Budget, OtherModel
+from shared.domain.budgets.declared import Budget, OtherModel
+from shared.domain.budgets.ladder import LONGEST
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.flow import Flow
-from shared.domain.ladder import LONGEST
-from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.domain.step import FlowStep, PromptStep, Step
 from shared.domain.version import PromptVersion, all_prompts_of

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.domain.batches import Batch
 from shared.domain.expressions import GLOBALS, names
 from shared.domain.flow import BatchTrigger, Flow
+from shared.domain.starts.batches import Batch
 from shared.errors import ExpressionError
 from shared.prompting.source import Location, Problem, Source
 

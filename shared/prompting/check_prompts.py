@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import PromptVersion
 from shared.prompting.check_graph import did_you_mean
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.domain.agents import SearchTool
-from shared.domain.collection import Collection
-from shared.domain.retrieval import Search
+from shared.domain.agents.declared import SearchTool
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.searches import Search
 from shared.domain.step import AgentStep, EmbedStep, RetrieveStep, Step
 from shared.domain.version import filled_by
 from shared.prompting.check_graph import did_you_mean

@@ -11,8 +11,8 @@ from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from shared.domain.cron import CronError, require_cron, require_zone
-from shared.domain.schedules import Schedule
+from shared.domain.starts.cron import CronError, require_cron, require_zone
+from shared.domain.starts.schedules import Schedule
 from shared.prompting.render import schema_problem
 from shared.prompting.source import Location, Problem, Source
 

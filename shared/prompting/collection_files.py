@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.domain.collection import Collection
+from shared.domain.retrieval.collection import Collection
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 
 FOLDER = "collections"

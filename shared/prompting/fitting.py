@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from shared.domain.flow import Flow
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
 from shared.prompting.check import FlowCheck
 from shared.prompting.source import Source

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from shared.domain.blackboard import BUILT_IN_TOOLS
-from shared.domain.collection import Collection
+from shared.domain.agents.blackboard import BUILT_IN_TOOLS
+from shared.domain.agents.tool import ToolVersion
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.flow import Flow
-from shared.domain.prices import PriceTable
-from shared.domain.tool import ToolVersion
+from shared.domain.retrieval.collection import Collection
 from shared.domain.version import (
     FlowVersion,
     PromptVersion,

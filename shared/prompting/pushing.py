@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from shared.domain.prompt_records import (
+from shared.domain.prompts.records import (
     LabelMove,
     PromptHead,
     PushedPrompt,
@@ -19,7 +19,7 @@ from shared.domain.prompt_records import (
     move_path,
     version_path,
 )
-from shared.domain.prompt_refs import PromptRef, is_label, is_name
+from shared.domain.prompts.refs import PromptRef, is_label, is_name
 from shared.domain.version import PromptVersion
 from shared.errors import Conflict, RefusedError, UsageError
 from shared.ports import Create, Document, Store, Update, Write

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.domain.quotas import NO_QUOTAS, Quotas
+from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.prompting.source import Problem, SourceProblems, read_yaml
 
 QUOTAS = "quotas.yaml"

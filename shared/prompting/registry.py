@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from shared.domain.prompt_records import (
+from shared.domain.prompts.records import (
     HEADS,
     LabelMove,
     PromptHead,
@@ -17,7 +17,7 @@ from shared.domain.prompt_records import (
     version_path,
     versions_of,
 )
-from shared.domain.prompt_refs import PromptRef, is_name
+from shared.domain.prompts.refs import PromptRef, is_name
 from shared.domain.version import PromptVersion
 from shared.ports import Labels, Query, Store
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.domain.events import Event
-from shared.domain.prompt_refs import PRODUCTION, PromptRef
+from shared.domain.prompts.refs import PRODUCTION, PromptRef
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import Permanent, Transient
 from shared.ports import Labels, PromptRegistry, Telemetry

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from shared.domain.collection import Collection
 from shared.domain.flow import Flow
 from shared.domain.model import Declared
+from shared.domain.retrieval.collection import Collection
 from shared.domain.rollouts.declared import Rollout
 from shared.domain.version import FrontMatter
 from shared.prompting.cases import CaseFile

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.domain.tool import PYTHON, ToolVersion
+from shared.domain.agents.tool import PYTHON, ToolVersion
 from shared.prompting.source import Problem, SourceProblems, read_yaml
 
 FOLDER = "tools"

@@ -19,8 +19,8 @@ from shared.adapters.json_telemetry import JsonTelemetry
 from shared.adapters.python_logging import take_over
 from shared.adapters.system_clock import SystemClock
 from shared.delivery.deps import Deps
-from shared.domain.prices import PriceTable
-from shared.domain.quotas import NO_QUOTAS, Quotas
+from shared.domain.budgets.prices import PriceTable
+from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Stage
 from shared.prompting.library import NO_LIBRARY, PRICES, Library, read_prices
 from shared.prompting.quota_file import QUOTAS, read_quotas

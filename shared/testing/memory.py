@@ -17,10 +17,10 @@ from zlib import crc32
 
 from shared.document_size import require_committable, storable_size
 from shared.domain.actions import EmailSend, HttpRequest, SlackPost
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
 from shared.domain.origin import origin
-from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.errors import (
     ActionFailedError,

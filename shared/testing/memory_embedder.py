@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from zlib import crc32
 
 from shared.domain.records import Tokens
-from shared.domain.vectors import Embedded, EmbedRequest, Vector
+from shared.domain.retrieval.vectors import Embedded, EmbedRequest, Vector
 from shared.errors import ModelRequestError, SegueError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.vectors import Vector
 from shared.ports import Document, Near, Nearest, Query
 
 

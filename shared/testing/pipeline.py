@@ -18,7 +18,7 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.stage import Handle, receive
 from shared.domain.envelope import Message
-from shared.domain.quotas import NO_QUOTAS, Quotas
+from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Retry, Stage
 from shared.ports import Bus, Effects, Embedder, Model, Store, ToolServers
 from shared.prompting.library import NO_LIBRARY, Library

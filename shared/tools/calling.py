@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from shared.domain.agents.tool import ToolVersion
 from shared.domain.model import Json
-from shared.domain.tool import ToolVersion
 from shared.errors import (
     ToolArgumentsError,
     ToolError,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from shared.domain.tool import Effect, ToolVersion
+from shared.domain.agents.tool import Effect, ToolVersion
 from shared.errors import ToolDeclarationError
 from shared.tools.signature import Signature, described, named, read_signature
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.domain.agents.tool import MCP, ToolVersion
 from shared.domain.model import Json
-from shared.domain.tool import MCP, ToolVersion
 from shared.errors import (
     EffectUnavailableError,
     ToolArgumentsError,

@@ -14,8 +14,8 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic.errors import PydanticUserError
 
+from shared.domain.agents.tool import NAME
 from shared.domain.model import Json
-from shared.domain.tool import NAME
 from shared.errors import ToolDeclarationError
 from shared.tools.context import ToolContext
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from shared.domain.flow import RESERVED
-from shared.domain.schedules import FLOW_NAME
+from shared.domain.starts.schedules import FLOW_NAME
 from shared.prompting.source import Problem
 from shared.typed.annotations import StepReader
 from shared.typed.checking import problems_of

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.domain.collection import Collection
+from shared.domain.retrieval.collection import Collection
 from shared.errors import ActionFailedError
 from shared.ports import Clock, Store, Telemetry, Write
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from shared.domain.agent_notes import CallMade
+from shared.domain.agents.notes import CallMade
 from shared.domain.envelope import ModelRequest
 from shared.ports import Model
 from shared.testing.memory import ScriptedModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.collection import Collection
+from shared.domain.retrieval.collection import Collection
 from shared.prompting.library import Library, read_flow
 from shared.testing.simulator.case import Case
 from tests.functional.system import EVENT

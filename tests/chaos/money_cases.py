@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.budget import most_input
+from shared.domain.budgets.declared import most_input
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Tokens
 from shared.ports import ModelReply

@@ -10,7 +10,7 @@ import pytest
 from shared.delivery.children import homecoming
 from shared.delivery.children import opening as children
 from shared.delivery.runs import hearing
-from shared.domain.starts import Child
+from shared.domain.starts.by_name import Child
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 

@@ -15,10 +15,10 @@ from shared.delivery.waits import due, waking
 from shared.delivery.waits import opening as waits
 from shared.domain import chain
 from shared.domain.chain import Arrivals, StepStatus
-from shared.domain.control import Turn
-from shared.domain.lanes import control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import StepRecord, step_path
+from shared.domain.starts.control import Turn
+from shared.domain.starts.lanes import control_path
 from shared.domain.step import Step
 from shared.ports import Increment, Put, Update
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out

@@ -8,7 +8,7 @@ import pytest
 
 from shared.delivery.budgets.purse import Purse
 from shared.delivery.budgets.till import Till
-from shared.domain.budget import NOTHING
+from shared.domain.budgets.declared import NOTHING
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain import priorities
-from shared.domain.priorities import PRIORITY
+from shared.domain.starts import priorities
+from shared.domain.starts.priorities import PRIORITY
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import functions.route.handler
 import shared.delivery.letters.keeping
-from shared.domain.schedules import DUE
+from shared.domain.starts.schedules import DUE
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending

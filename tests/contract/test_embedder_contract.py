@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from shared.adapters.gemini_embedder import GeminiEmbedder
 from shared.adapters.gemini_model import build_client
-from shared.domain.prices import PriceTable
-from shared.domain.vectors import EmbedRequest
+from shared.domain.budgets.prices import PriceTable
+from shared.domain.retrieval.vectors import EmbedRequest
 from shared.errors import ModelRequestError, ModelUnreachableError
 from shared.testing.memory_embedder import WordEmbedder
 

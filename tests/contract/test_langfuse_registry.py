@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from shared.adapters.langfuse_prompts import LangfusePrompts, LangfuseUnavailableError
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import FrontMatter, PromptVersion
 
 KEYS = ("pk-lf-1", "sk-lf-1")

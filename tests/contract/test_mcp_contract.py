@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from emulator.serving import Served, serve
 from shared.adapters.mcp_servers import KEY, McpServers
 from shared.cli.app import app
-from shared.domain.tool import ToolVersion
+from shared.domain.agents.tool import ToolVersion
 from shared.errors import (
     EffectUnavailableError,
     ToolArgumentsError,

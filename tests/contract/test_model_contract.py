@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from shared.adapters.gemini_model import GeminiModel, build_client
-from shared.domain.conversation import Said
+from shared.domain.agents.conversation import Said
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.envelope import ModelRequest
-from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.errors import (
     ModelBusyError,

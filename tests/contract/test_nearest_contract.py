@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.vectors import Vector
 from shared.ports import Create, Nearest, Put
 
 if TYPE_CHECKING:

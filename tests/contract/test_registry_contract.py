@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import FrontMatter, PromptVersion
 from shared.ports import Store
 from shared.prompting.pushing import By, PromptChanges, RegistryRefusedError

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.rollouts.shadows import ComparisonRecord, comparison_path
 from shared.prompting.prompt_file import read_prompt
 from shared.prompting.pushing import By, PromptChanges

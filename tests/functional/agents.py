@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
 from shared.domain.envelope import ModelRequest
 from shared.domain.model import Json
 from shared.domain.records import StepRecord, Tokens

@@ -19,10 +19,10 @@ from shared.delivery.crashpoints import Point
 from shared.delivery.letters.redrive import Redriven, redrive
 from shared.delivery.runs.report import Report, report_of
 from shared.delivery.stage import receive
+from shared.domain.agents.tool import ToolVersion
 from shared.domain.envelope import ModelRequest
-from shared.domain.quotas import NO_QUOTAS, Quotas
+from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.records import DeadLetterRecord, Record, RunRecord
-from shared.domain.tool import ToolVersion
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.ports import Model, Query, Store, ToolServers
 from shared.prompting.library import NO_TOOLS, Library, read_flow, read_library

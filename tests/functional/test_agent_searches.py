@@ -12,8 +12,8 @@ from rich.console import Console
 
 from shared.cli.views import run_view
 from shared.delivery.crashpoints import POINTS, Point
-from shared.domain.collection import Collection
 from shared.domain.envelope import ModelRequest
+from shared.domain.retrieval.collection import Collection
 from shared.domain.version import FlowVersion
 from shared.errors import ModelUnreachableError
 from shared.prompting.library import read_flow

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from shared.domain.agents.tool import Effect, ToolVersion
 from shared.domain.model import Json
-from shared.domain.tool import Effect, ToolVersion
 from shared.domain.version import FlowVersion
 from shared.errors import EffectUnavailableError, ToolFailedError
 from shared.ports import ToolServers

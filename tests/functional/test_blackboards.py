@@ -11,7 +11,7 @@ from rich.console import Console
 
 from shared.cli.views import run_view
 from shared.delivery.agents import blackboard
-from shared.domain.blackboard import MAX_VALUE_BYTES, BoardEntry
+from shared.domain.agents.blackboard import MAX_VALUE_BYTES, BoardEntry
 from shared.testing.memory import ScriptedModel
 from tests.functional.agents import HELPER, asks, script
 from tests.functional.system import EVENT, System, flow, prompt

@@ -7,7 +7,7 @@ import pytest
 from shared.delivery.crashpoints import POINTS, Point
 from shared.delivery.rollouts.moving import RolloutRefusedError, RolloutUnknownError, move
 from shared.delivery.rollouts.telling import all_rollouts, rollout_report
-from shared.domain.prompt_refs import PromptRef
+from shared.domain.prompts.refs import PromptRef
 from shared.domain.records import RunRecord
 from shared.domain.rollouts.records import RolloutRecord, Standing, TallyRecord
 from shared.prompting.pushing import PromptChanges

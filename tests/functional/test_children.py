@@ -8,7 +8,7 @@ from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.commands import RunEnded
 from shared.domain.events import HOPS
 from shared.domain.records import EventRecord, RunRecord
-from shared.domain.starts import START
+from shared.domain.starts.by_name import START
 from tests.functional import calls
 from tests.functional.family import PARENT, child_of, leaf, parent, run_of, steps, sweep, type_of
 from tests.functional.system import EVENT, System, flow

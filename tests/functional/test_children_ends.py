@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.records import RunRecord, StepRecord
-from shared.domain.starts import START
+from shared.domain.starts.by_name import START
 from tests.functional import calls
 from tests.functional.family import (
     MID,

@@ -17,8 +17,8 @@ from shared.client import (
 from shared.client.starting import source_of
 from shared.domain import ids
 from shared.domain.records import EventRecord, RunRecord, RunStatus
-from shared.domain.schedules import DUE
-from shared.domain.starts import START
+from shared.domain.starts.by_name import START
+from shared.domain.starts.schedules import DUE
 from shared.prompting.library import NO_LIBRARY
 from tests.functional import calls
 from tests.functional.client import (

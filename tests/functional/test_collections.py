@@ -8,7 +8,7 @@ import pytest
 
 from shared.delivery import crashpoints
 from shared.delivery.crashpoints import POINTS, Point
-from shared.domain.collection_records import DocumentRecord, chunks_path, documents_path
+from shared.domain.retrieval.records import DocumentRecord, chunks_path, documents_path
 from shared.ports import Document, Query
 from shared.testing.pipeline import Crash
 from tests.functional.system import System, shipped

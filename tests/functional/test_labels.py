@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.prompt_records import HEADS, head_path, version_path
+from shared.domain.prompts.records import HEADS, head_path, version_path
 from shared.domain.records import LetterStatus, RunRecord
 from shared.domain.version import PromptVersion
 from shared.errors import ModelRefusedError, StoreUnavailableError

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.records import EventRecord, RunRecord
-from shared.domain.schedule_records import ScheduleRecord
-from shared.domain.schedules import check_message, tick
+from shared.domain.starts.schedule_records import ScheduleRecord
+from shared.domain.starts.schedules import check_message, tick
 from shared.domain.version import FlowVersion
 from tests.functional.system import System, flow
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from shared.domain.breaker import COOL_DOWN, FAILURES
 from shared.domain.envelope import ModelRequest
+from shared.domain.model_calls.breaker import COOL_DOWN, FAILURES
 from shared.errors import ModelUnreachableError
 from shared.testing.memory import Said, ScriptedModel
 from tests.functional.system import System, flow, prompt

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from shared.delivery.crashpoints import POINTS, Point
-from shared.domain.budget_records import Balance
+from shared.domain.budgets.prices import PriceTable
+from shared.domain.budgets.records import Balance
 from shared.domain.commands import Signal
 from shared.domain.envelope import ModelRequest
-from shared.domain.prices import PriceTable
 from shared.domain.records import RunRecord, Tokens
 from shared.errors import ModelRefusedError, ModelUnreachableError
 from shared.ports import ModelReply

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.priorities import PRIORITY
 from shared.domain.records import RunRecord
+from shared.domain.starts.priorities import PRIORITY
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from shared.domain.quotas import Quotas
+from shared.domain.model_calls.quotas import Quotas
 from shared.domain.records import RunRecord
 from shared.errors import ModelBusyError
 from shared.testing.memory import ScriptedModel

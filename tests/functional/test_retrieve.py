@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.collection import Collection
+from shared.domain.retrieval.collection import Collection
 from shared.domain.version import FlowVersion
 from shared.errors import IndexMissingError, ModelUnreachableError
 from shared.ports import Near, Nearest

@@ -12,7 +12,7 @@ from shared.delivery.runs import hearing
 from shared.delivery.runs.aftermath import GRACE
 from shared.domain.commands import RunEnded
 from shared.domain.records import RunRecord
-from shared.domain.starts import Child, ParentRef
+from shared.domain.starts.by_name import Child, ParentRef
 from shared.errors import EventInvalidError
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow

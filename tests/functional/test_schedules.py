@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.flow import ScheduleTrigger
 from shared.domain.records import EventRecord, RunRecord
-from shared.domain.schedules import DUE, SOURCE, tick
+from shared.domain.starts.schedules import DUE, SOURCE, tick
 from shared.domain.version import FlowVersion
 from shared.errors import StoreUnavailableError
 from shared.ports import Write

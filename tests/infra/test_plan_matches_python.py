@@ -14,7 +14,7 @@ import yaml
 from emulator.bundle import bundle_files, bundle_hash
 from emulator.topology import Subscription, topology
 from shared.domain.flow import ScheduleTrigger
-from shared.domain.schedules import CHECKS, Schedule, check_message, tick
+from shared.domain.starts.schedules import CHECKS, Schedule, check_message, tick
 from shared.prompting.library import read_library
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import StageTable, read_stages

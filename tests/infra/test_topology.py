@@ -15,7 +15,7 @@ from emulator.topology import (
     topology,
     without_priorities,
 )
-from shared.domain.priorities import PRIORITIES, PRIORITY
+from shared.domain.starts.priorities import PRIORITIES, PRIORITY
 from shared.runtime.stage_table import read_stages
 
 TABLE = read_stages()

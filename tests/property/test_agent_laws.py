@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.conversation import Said
+from shared.domain.agents.conversation import Said
 from shared.ports import ModelReply
 from tests.functional.agents import agent, asks, model, tools
 from tests.functional.system import System

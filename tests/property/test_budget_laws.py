@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from shared.delivery.budgets.purse import Purse
 from shared.delivery.outcome import Spent
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.budget import Budget, most_input
-from shared.domain.budget_records import Balance
+from shared.domain.budgets.declared import Budget, most_input
+from shared.domain.budgets.records import Balance
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Attempt, StepRecord, Tokens, Usage
 from shared.errors import BudgetExceededError, ClaimLostError, StoreUnavailableError

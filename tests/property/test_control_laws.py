@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.control import Rate, slot_of
+from shared.domain.starts.control import Rate, slot_of
 from tests.functional.control import arrive, by_event, controlled, sent, tick
 from tests.functional.system import System
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from shared.domain.cron import CronError, next_due, require_cron
+from shared.domain.starts.cron import CronError, next_due, require_cron
 
 ZONES = ("Etc/UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu")
 STARTS = st.datetimes(datetime(2025, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.agent_notes import TurnTaken, same_before
-from shared.domain.conversation import ToolCall
-from shared.domain.hand_offs import PREFIX, handed_off, speaker_after, targets
+from shared.domain.agents.conversation import ToolCall
+from shared.domain.agents.hand_offs import PREFIX, handed_off, speaker_after, targets
+from shared.domain.agents.notes import TurnTaken, same_before
 from shared.domain.step import AgentStep
 
 NAMES = ("help", "a", "b", "c")

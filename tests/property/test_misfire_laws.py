@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.cron import next_due
-from shared.domain.misfires import gap, ids_of
-from shared.domain.schedules import Schedule
+from shared.domain.starts.cron import next_due
+from shared.domain.starts.misfires import gap, ids_of
+from shared.domain.starts.schedules import Schedule
 
 START = datetime(2026, 10, 24, 20, tzinfo=UTC)  # clocks change in the night
 zones = st.sampled_from(["Etc/UTC", "Europe/Berlin", "Australia/Lord_Howe"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.collection import Split
-from shared.domain.retrieval import Found, within_budget
-from shared.domain.splitting import chunks_of, parts_of, tokens_in
+from shared.domain.retrieval.collection import Split
+from shared.domain.retrieval.searches import Found, within_budget
+from shared.domain.retrieval.splitting import chunks_of, parts_of, tokens_in
 
 PIECES = st.sampled_from(
     [

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from emulator.standin.conversation import objection, signature
 from shared.adapters.gemini_answer import reply_of
 from shared.adapters.gemini_request import contents_of
-from shared.domain.conversation import Said
+from shared.domain.agents.conversation import Said
 from shared.domain.envelope import ModelRequest
 from shared.errors import ToolError
 from shared.testing.memory import MemoryStore

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
-from shared.domain.agents import AnyTool, Persona, SearchTool
+from shared.domain.agents.declared import AnyTool, Persona, SearchTool
 from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import EmbedStep, RetrieveStep, Step, WaitStep

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pydantic import ValidationError
 
 from shared.delivery.deps import Deps
-from shared.domain.blackboard import (
+from shared.domain.agents.blackboard import (
     KEPT_CALLS,
     MAX_ENTRIES,
     READ,
@@ -19,7 +19,7 @@ from shared.domain.blackboard import (
     WriteArguments,
     board_of,
 )
-from shared.domain.conversation import ToolCall
+from shared.domain.agents.conversation import ToolCall
 from shared.domain.model import Json
 from shared.errors import Conflict, EffectUnavailableError, ToolArgumentsError, ToolRefusal
 from shared.ports import Create, Query, Store, Update

@@ -12,10 +12,10 @@ from typing import Self
 from shared.delivery.agents.journal import Turn, number, read_turns
 from shared.delivery.blobs import Blobs
 from shared.delivery.deps import Deps
-from shared.domain.agent_notes import TurnTaken, answers, same_before
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
+from shared.domain.agents.hand_offs import instruction, speaker_after, taken_over
+from shared.domain.agents.notes import TurnTaken, answers, same_before
 from shared.domain.envelope import Envelope, GenerateTask, ModelRequest
-from shared.domain.hand_offs import instruction, speaker_after, taken_over
 from shared.domain.instances import instance_of
 from shared.domain.step import AgentStep
 from shared.errors import PayloadMissingError

@@ -15,7 +15,7 @@ from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope, variables_at
 from shared.delivery.settling import Settler
-from shared.domain.agent_notes import CallMade
+from shared.domain.agents.notes import CallMade
 from shared.domain.chain import StepStatus
 from shared.domain.instances import instance_of
 from shared.domain.records import StepRecord, step_path

@@ -1,6 +1,7 @@
 """Ends the calls that hand a conversation on: nobody works on them, so who ends the turn does.
 
-What comes of them is decided in `shared.domain.hand_offs`; who speaks next follows from the turn.
+What comes of them is decided in `shared.domain.agents.hand_offs`; who speaks next follows from
+the turn.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from contextlib import suppress
 
 from shared.delivery.agents.journal import Turn, calls_of
 from shared.delivery.deps import Deps
-from shared.domain.agent_notes import CallMade, TurnTaken
+from shared.domain.agents.hand_offs import HandedOff
+from shared.domain.agents.notes import CallMade, TurnTaken
 from shared.domain.chain import StepStatus
-from shared.domain.hand_offs import HandedOff
 from shared.domain.records import StepRecord, step_path
 from shared.errors import Conflict
 from shared.ports import Create, Document, Update, Write

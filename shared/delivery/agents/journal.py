@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.domain.agent_notes import TurnTaken
+from shared.domain.agents.notes import TurnTaken
 from shared.domain.chain import StepStatus
 from shared.domain.instances import Instance, Part, instance_of
 from shared.domain.records import StepRecord, run_path

@@ -26,10 +26,10 @@ from shared.delivery.commands.holding import let_go
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
 from shared.delivery.settling import Settler
-from shared.domain.agent_notes import TurnTaken, breach
+from shared.domain.agents.hand_offs import handed_off
+from shared.domain.agents.notes import TurnTaken, breach
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Message
-from shared.domain.hand_offs import handed_off
 from shared.domain.instances import Instance
 from shared.domain.records import Failure, RunRecord, StepRecord, run_path, step_path
 from shared.domain.step import AgentStep

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.delivery.scope import Scope
-from shared.domain.agent_notes import TurnTaken, is_repeated
+from shared.domain.agents.hand_offs import speaker_after
+from shared.domain.agents.notes import TurnTaken, is_repeated
 from shared.domain.envelope import (
     ActTask,
     ComposeTask,
@@ -18,7 +19,6 @@ from shared.domain.envelope import (
     PromptPin,
     Task,
 )
-from shared.domain.hand_offs import speaker_after
 from shared.domain.instances import Instance, Part
 from shared.domain.step import AgentStep
 

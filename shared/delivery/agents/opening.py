@@ -12,7 +12,7 @@ from typing import Any
 from shared.delivery.agents.messages import turn_message
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
-from shared.domain.agent_notes import Begun
+from shared.domain.agents.notes import Begun
 from shared.domain.chain import StepStatus
 from shared.domain.records import StepRecord
 

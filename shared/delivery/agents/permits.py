@@ -11,10 +11,10 @@ from typing import Any
 from shared.delivery.commands.holding import is_placeholder
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
-from shared.domain.agent_notes import CallMade, TurnTaken, is_repeated, told
-from shared.domain.agents import ARGS, AgentTool, When
+from shared.domain.agents.conversation import ToolCall
+from shared.domain.agents.declared import ARGS, AgentTool, When
+from shared.domain.agents.notes import CallMade, TurnTaken, is_repeated, told
 from shared.domain.chain import StepStatus
-from shared.domain.conversation import ToolCall
 from shared.domain.expressions import holds
 from shared.domain.instances import Instance
 from shared.domain.records import StepRecord, step_path

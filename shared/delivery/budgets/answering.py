@@ -8,8 +8,8 @@ from __future__ import annotations
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled
-from shared.domain.budget import NOTHING, Amount, amount
-from shared.domain.budget_records import Balance, MoreAsked, increments
+from shared.domain.budgets.declared import NOTHING, Amount, amount
+from shared.domain.budgets.records import Balance, MoreAsked, increments
 from shared.domain.chain import StepStatus
 from shared.domain.commands import Signal
 from shared.domain.events import Event

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.budget import Account, Amount
-from shared.domain.budget_records import MoreAsked
+from shared.domain.budgets.declared import Account, Amount
+from shared.domain.budgets.records import MoreAsked
 from shared.domain.records import StepRecord
 
 LONGEST = timedelta(days=7)  # that an answer is waited for

@@ -17,11 +17,11 @@ from shared.delivery.deps import Deps
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.budget import Account, Amount, Budget, amount, most_input
-from shared.domain.budget_records import Balance, Owner
+from shared.domain.budgets.declared import Account, Amount, Budget, amount, most_input
+from shared.domain.budgets.ladder import LONGEST, request_on
+from shared.domain.budgets.records import Balance, Owner
 from shared.domain.envelope import ModelRequest, RunPins
 from shared.domain.ids import digest
-from shared.domain.ladder import LONGEST, request_on
 from shared.domain.records import StepRecord, Tokens
 from shared.errors import BudgetExceededError, PriceUnknownError
 from shared.ports import Model, Write

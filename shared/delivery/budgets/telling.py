@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared.delivery.deps import Deps
-from shared.domain.budget import MICRO, Account
-from shared.domain.budget_records import Balance, Owner
+from shared.domain.budgets.declared import MICRO, Account
+from shared.domain.budgets.records import Balance, Owner
 from shared.domain.records import RunRecord
 from shared.errors import VersionMissingError
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.delivery.deps import Deps
-from shared.domain.budget import Account, Amount
-from shared.domain.budget_records import Balance, HoldRecord, hold_path, increments
+from shared.domain.budgets.declared import Account, Amount
+from shared.domain.budgets.records import Balance, HoldRecord, hold_path, increments
 from shared.domain.records import StepRecord
 from shared.errors import ClaimLostError, Conflict
 from shared.ports import Create, Delete, Document, Increment, Update, Write, Written

@@ -33,7 +33,7 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
-from shared.domain.starts import parent_of
+from shared.domain.starts.by_name import parent_of
 from shared.errors import (
     ChildCancelledError,
     ChildFailedError,

@@ -16,7 +16,7 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.runs.ending import require_fitting
 from shared.delivery.scope import JSON, Scope, dead_letter
-from shared.domain.budget_records import BUDGETS, MOST_ABOVE, Owner
+from shared.domain.budgets.records import BUDGETS, MOST_ABOVE, Owner
 from shared.domain.chain import StepStatus
 from shared.domain.commands import Cancel
 from shared.domain.envelope import Message, Place
@@ -32,7 +32,7 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
-from shared.domain.starts import Child, ChildRef
+from shared.domain.starts.by_name import Child, ChildRef
 from shared.domain.step import FlowStep
 from shared.errors import (
     ChildNestedError,

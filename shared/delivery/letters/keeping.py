@@ -31,7 +31,7 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
-from shared.domain.schedules import tick_id
+from shared.domain.starts.schedules import tick_id
 from shared.errors import (
     AlreadyExistsError,
     Conflict,

@@ -13,7 +13,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.envelope import ModelRequest
 from shared.domain.ids import digest
-from shared.domain.quotas import (
+from shared.domain.model_calls.quotas import (
     FULL,
     LearntRecord,
     Quota,

@@ -11,9 +11,9 @@ from datetime import timedelta
 
 from shared.delivery.deps import Deps
 from shared.delivery.steps import StepTask
-from shared.domain.caching import LARGEST, AnswerRecord, answer_path, key_of
 from shared.domain.envelope import ModelRequest
 from shared.domain.model import Json
+from shared.domain.model_calls.caching import LARGEST, AnswerRecord, answer_path, key_of
 from shared.ports import Put, Write
 
 

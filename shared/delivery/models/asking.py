@@ -37,7 +37,7 @@ def request_for(
     match declared:
         case AgentStep():
             # Loaded where a flow has agents.
-            from shared.domain.hand_offs import tools_for  # noqa: PLC0415
+            from shared.domain.agents.hand_offs import tools_for  # noqa: PLC0415
 
             tools = tools_for(scope.version, instance_of(envelope.step).step, speaker)
             return request.model_copy(update={"tools": tools})

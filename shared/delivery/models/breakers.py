@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from shared.delivery.deps import Deps
-from shared.domain.breaker import BreakerRecord, breaker_path
+from shared.domain.model_calls.breaker import BreakerRecord, breaker_path
 from shared.errors import Conflict, Transient
 from shared.ports import Create, Update
 

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from shared.delivery.deps import Deps
 from shared.delivery.outcome import Spent
-from shared.domain.collection import Collection
-from shared.domain.collection_records import vector_path
 from shared.domain.ids import digest
 from shared.domain.model import Json
-from shared.domain.vectors import Embedded, EmbedRequest, Purpose
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.records import vector_path
+from shared.domain.retrieval.vectors import Embedded, EmbedRequest, Purpose
 from shared.errors import MessageInvalidError
 from shared.ports import ModelReply, Put
 

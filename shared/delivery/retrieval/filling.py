@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.delivery.deps import Deps
-from shared.domain.collection import Collection
-from shared.domain.collection_records import (
+from shared.domain.model import Json
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.records import (
     DocumentRecord,
     chunk_document,
     chunk_path,
     document_path,
     vector_path,
 )
-from shared.domain.model import Json
-from shared.domain.splitting import Chunk, chunks_of, tokens_in
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.splitting import Chunk, chunks_of, tokens_in
+from shared.domain.retrieval.vectors import Vector
 from shared.errors import (
     ActionFailedError,
     AlreadyExistsError,

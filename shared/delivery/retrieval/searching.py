@@ -11,12 +11,12 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.outcome import Spent
 from shared.delivery.retrieval.embedding import embedded
-from shared.domain.collection import Collection
-from shared.domain.collection_records import chunks_path
 from shared.domain.expressions import fill
 from shared.domain.model import Json
-from shared.domain.retrieval import Found, Retrieval, Search, within_budget
-from shared.domain.splitting import tokens_in
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.records import chunks_path
+from shared.domain.retrieval.searches import Found, Retrieval, Search, within_budget
+from shared.domain.retrieval.splitting import tokens_in
 from shared.errors import ExpressionError
 from shared.ports import Condition, Near, Nearest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.delivery.deps import Deps
-from shared.domain.prompt_refs import PRODUCTION, PromptRef
+from shared.domain.prompts.refs import PRODUCTION, PromptRef
 from shared.domain.rollouts.declared import Rollout
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import Permanent

@@ -12,8 +12,8 @@ from shared.delivery.deps import Deps
 from shared.delivery.handled import Received
 from shared.domain.envelope import Message
 from shared.domain.events import ONLY_FLOW, REDRIVE, Event
-from shared.domain.picks import FALLBACK_OF
 from shared.domain.records import EventRecord, RunRecord, RunStatus, event_path
+from shared.domain.rollouts.picks import FALLBACK_OF
 from shared.ports import Document
 
 

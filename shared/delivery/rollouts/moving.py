@@ -6,7 +6,7 @@ Promoting a version of a prompt moves the label that runs get; done again, it is
 from __future__ import annotations
 
 from shared.delivery.rollouts.standings import Sight
-from shared.domain.prompt_refs import PromptRef, is_label
+from shared.domain.prompts.refs import PromptRef, is_label
 from shared.domain.rollouts.declared import Canary, Rollout, Shadow
 from shared.domain.rollouts.records import RolloutRecord, Standing, rollout_path
 from shared.errors import Conflict, NotFoundError, RefusedError

@@ -18,13 +18,13 @@ from shared.delivery.runs.opening import Opening
 from shared.delivery.starts.admission import require_fitting_event
 from shared.domain.events import Event
 from shared.domain.expressions import evaluate
-from shared.domain.picks import Picks
 from shared.domain.records import EventRecord, event_path
 from shared.domain.rollouts.adapting import draw
 from shared.domain.rollouts.declared import Adapt, Rollout, Shadow
+from shared.domain.rollouts.picks import Picks
 from shared.domain.rollouts.records import Standing, is_moot, weights
 from shared.domain.rollouts.sticky import choose, fraction
-from shared.domain.starts import START
+from shared.domain.starts.by_name import START
 from shared.domain.version import FlowVersion, PromptVersion, ShadowPrompt
 from shared.errors import Permanent
 from shared.prompting.fitting import unfit

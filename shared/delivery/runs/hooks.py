@@ -23,7 +23,7 @@ from shared.domain.records import (
     event_path,
     step_path,
 )
-from shared.domain.starts import FAILED_RUN, by_name
+from shared.domain.starts.by_name import FAILED_RUN, by_name
 from shared.domain.version import FlowVersion
 from shared.errors import OutputTooLargeError
 from shared.ports import Document

@@ -22,11 +22,9 @@ from shared.delivery.scope import Scope, trace_of
 from shared.delivery.starts.admission import FREE, Admission, Gate
 from shared.delivery.telling import tell_opened
 from shared.domain import chain, ids
-from shared.domain.budget_records import owners_in
+from shared.domain.budgets.records import owners_in
 from shared.domain.chain import Advance
 from shared.domain.events import REDRIVE, Event, extensions
-from shared.domain.picks import FALLBACK_OF, NO_PICKS, Picks, flows_of
-from shared.domain.priorities import attribute_of
 from shared.domain.records import (
     EventRecord,
     Failure,
@@ -35,7 +33,9 @@ from shared.domain.records import (
     event_path,
     run_path,
 )
-from shared.domain.starts import FAILED_RUN, START, ParentRef, parent_of
+from shared.domain.rollouts.picks import FALLBACK_OF, NO_PICKS, Picks, flows_of
+from shared.domain.starts.by_name import FAILED_RUN, START, ParentRef, parent_of
+from shared.domain.starts.priorities import attribute_of
 from shared.domain.trace import parse_traceparent
 from shared.domain.version import FlowVersion
 from shared.errors import AlreadyExistsError, ClaimBusyError, Conflict, SegueError, StaleError

@@ -13,16 +13,16 @@ from shared.delivery.commands.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.delivery.runs.standing import status_of
 from shared.delivery.runs.undoing import undone_by
-from shared.domain.agent_notes import Begun, CallMade, TurnTaken
-from shared.domain.budget import MICRO
-from shared.domain.budget_records import MoreAsked
+from shared.domain.agents.notes import Begun, CallMade, TurnTaken
+from shared.domain.budgets.declared import MICRO
+from shared.domain.budgets.records import MoreAsked
 from shared.domain.chain import StepStatus
-from shared.domain.control import Turn
 from shared.domain.instances import Instance, by_part, instance_of
-from shared.domain.lanes import ControlRecord, control_path
 from shared.domain.mapped import Mapped
 from shared.domain.records import RunRecord, RunStatus, StepRecord, Usage, run_path, step_path
 from shared.domain.rollouts.outcomes import OutcomeRecord, outcomes_of
+from shared.domain.starts.control import Turn
+from shared.domain.starts.lanes import ControlRecord, control_path
 from shared.domain.waiting import Awaited
 from shared.errors import VersionMissingError
 from shared.ports import Condition, Query

@@ -12,7 +12,11 @@ from typing import Any
 
 from shared.delivery.deps import Deps
 from shared.delivery.runs.ending import end_of_run
-from shared.domain.control import (
+from shared.domain.events import Event
+from shared.domain.expressions import Variables
+from shared.domain.flow import Flow
+from shared.domain.records import Failure, RunRecord, RunStatus, run_path
+from shared.domain.starts.control import (
     Debounce,
     Key,
     Over,
@@ -24,11 +28,7 @@ from shared.domain.control import (
     quiet_until,
     slot_of,
 )
-from shared.domain.events import Event
-from shared.domain.expressions import Variables
-from shared.domain.flow import Flow
-from shared.domain.lanes import ControlRecord, control_path, debounced, dropped, replaced
-from shared.domain.records import Failure, RunRecord, RunStatus, run_path
+from shared.domain.starts.lanes import ControlRecord, control_path, debounced, dropped, replaced
 from shared.domain.version import FlowVersion
 from shared.errors import InputInvalidError
 from shared.ports import Create, Document, Query, Update, Write

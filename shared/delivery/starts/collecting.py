@@ -17,8 +17,14 @@ from typing import Any
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.scope import JSON
-from shared.domain.batches import MOST, ROOM, Batch, next_size, taken
-from shared.domain.collected import (
+from shared.domain.envelope import Message
+from shared.domain.events import Event
+from shared.domain.expressions import evaluate
+from shared.domain.model import Json
+from shared.domain.records import EventRecord, event_path
+from shared.domain.starts.batches import MOST, ROOM, Batch, next_size, taken
+from shared.domain.starts.by_name import by_name
+from shared.domain.starts.collected import (
     COLLECTION,
     SOURCE,
     CollectedRecord,
@@ -26,13 +32,7 @@ from shared.domain.collected import (
     collected_path,
     line_of,
 )
-from shared.domain.envelope import Message
-from shared.domain.events import Event
-from shared.domain.expressions import evaluate
-from shared.domain.lanes import ControlRecord, control_path
-from shared.domain.model import Json
-from shared.domain.records import EventRecord, event_path
-from shared.domain.starts import by_name
+from shared.domain.starts.lanes import ControlRecord, control_path
 from shared.errors import (
     AlreadyExistsError,
     ClaimBusyError,

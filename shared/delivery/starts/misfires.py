@@ -1,7 +1,7 @@
 """Looks for ticks of schedules that never came, and turns away those that came too late.
 
-Which ones count is decided in `shared.domain.misfires`. A check that is repeated publishes the same
-events again, which are the same runs.
+Which ones count is decided in `shared.domain.starts.misfires`. A check that is repeated publishes
+the same events again, which are the same runs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from shared.delivery.runs.opening import Opening
 from shared.domain import ids
 from shared.domain.flow import ScheduleTrigger
 from shared.domain.records import event_path, run_path
-from shared.domain.schedule_records import ScheduleRecord, schedule_path
-from shared.domain.schedules import SOURCE, Schedule, late_tick, tick_id
+from shared.domain.starts.schedule_records import ScheduleRecord, schedule_path
+from shared.domain.starts.schedules import SOURCE, Schedule, late_tick, tick_id
 from shared.errors import Conflict
 from shared.ports import Create, Document, Update
 
@@ -44,7 +44,7 @@ async def check_schedules(received: Received, deps: Deps) -> Handled:
 
 async def _catch_up(flow: str, schedule: Schedule, found: Document | None, deps: Deps) -> list[str]:
     """The ids of the ticks published."""
-    from shared.domain.misfires import gap  # noqa: PLC0415 - only schedules need cron
+    from shared.domain.starts.misfires import gap  # noqa: PLC0415 - only schedules need cron
 
     now = deps.clock.now()
     record = ScheduleRecord.of(found.data) if found is not None else None
@@ -67,7 +67,7 @@ async def _catch_up(flow: str, schedule: Schedule, found: Document | None, deps:
 
 async def _has_come(flow: str, schedule: Schedule, due: datetime, deps: Deps) -> bool:
     """One read as a rule: a tick is published in the minute it is due in."""
-    from shared.domain.misfires import ids_of  # noqa: PLC0415 - only schedules need cron
+    from shared.domain.starts.misfires import ids_of  # noqa: PLC0415 - only schedules need cron
 
     first, *others = (event_path(ids.event_key(SOURCE, i)) for i in ids_of(flow, schedule, due))
     if await deps.store.get(first) is not None:
@@ -99,7 +99,7 @@ async def in_time(openings: Sequence[Opening], received: Received, deps: Deps) -
 
 
 async def _is_turned_away(opening: Opening, published_at: datetime, deps: Deps) -> bool:
-    from shared.domain.misfires import is_too_late  # noqa: PLC0415 - only schedules need cron
+    from shared.domain.starts.misfires import is_too_late  # noqa: PLC0415 - only schedules need cron
 
     trigger = opening.version.flow.on
     if not isinstance(trigger, ScheduleTrigger):

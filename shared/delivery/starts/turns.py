@@ -24,10 +24,10 @@ from shared.delivery.telling import tell_ended_run
 from shared.domain import chain, ids
 from shared.domain.chain import Advance
 from shared.domain.commands import Cancel
-from shared.domain.control import Turn
 from shared.domain.envelope import Message
-from shared.domain.lanes import COLLECTION, ControlRecord, control_path
 from shared.domain.records import Failure, RunRecord, RunStatus, step_path
+from shared.domain.starts.control import Turn
+from shared.domain.starts.lanes import COLLECTION, ControlRecord, control_path
 from shared.domain.version import FlowVersion
 from shared.errors import ClaimBusyError, Conflict, Permanent
 from shared.ports import Document, Query, Update, Write

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.domain.budget_records import MoreAsked
+from shared.domain.budgets.records import MoreAsked
 from shared.errors import Transient
 
 

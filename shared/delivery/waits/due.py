@@ -17,7 +17,7 @@ from shared.delivery.runs.opening import pinned_scope
 from shared.delivery.scope import Scope, variables_at
 from shared.delivery.settling import Settler
 from shared.delivery.waits.waking import Waking
-from shared.domain.agent_notes import Begun
+from shared.domain.agents.notes import Begun
 from shared.domain.envelope import Message
 from shared.domain.instances import instance_of
 from shared.domain.records import RunRecord, StepRecord, run_path, step_path

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 
 from shared.domain.ids import content_hash
 from shared.domain.model import Declared
-from shared.domain.schedules import FLOW_NAME
+from shared.domain.starts.schedules import FLOW_NAME
 
 PRODUCTION = "production"  # the label that runs get where no rollout says otherwise
 METRIC = r"^[a-z][a-z0-9_]{0,62}$"

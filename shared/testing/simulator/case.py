@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.domain.agent_notes import CallMade
+from shared.domain.agents.notes import CallMade
 from shared.domain.version import PromptVersion
 from shared.ports import Model
 from shared.prompting.library import Library

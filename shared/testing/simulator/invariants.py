@@ -19,7 +19,7 @@ from shared.domain.commands import COMMANDS
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.instances import Instance, instance_of
 from shared.domain.records import Tokens, event_path, run_path, step_path
-from shared.domain.schedules import tick_id
+from shared.domain.starts.schedules import tick_id
 from shared.domain.version import FlowVersion, prompts_of
 from shared.testing.simulator.agent_law import sent_too_early
 from shared.testing.simulator.child_law import broken_return, orphan

@@ -15,7 +15,7 @@ from shared.domain.actions import EmailSend, HttpRequest, SlackPost
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.model import Json
 from shared.domain.records import Tokens
-from shared.domain.vectors import Embedded, EmbedRequest
+from shared.domain.retrieval.vectors import Embedded, EmbedRequest
 from shared.errors import (
     ActionFailedError,
     BusUnavailableError,

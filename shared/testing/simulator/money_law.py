@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.budget import Budget
+from shared.domain.budgets.declared import Budget
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Tokens
 from shared.testing.simulator.engine import Fields

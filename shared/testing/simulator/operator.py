@@ -14,7 +14,7 @@ from shared.delivery.deps import Deps
 from shared.delivery.letters.redrive import redrive
 from shared.domain.envelope import Message
 from shared.domain.records import run_path
-from shared.domain.schedules import tick_attributes
+from shared.domain.starts.schedules import tick_attributes
 from shared.errors import Conflict, RedriveRefusedError, Transient
 from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import records

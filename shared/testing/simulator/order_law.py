@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.domain.collected import SOURCE
 from shared.domain.events import Event
 from shared.domain.expressions import evaluate
 from shared.domain.flow import BatchTrigger, Flow
 from shared.domain.records import event_path, run_path
+from shared.domain.starts.collected import SOURCE
 from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Fields
 

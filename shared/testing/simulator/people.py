@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 
-from shared.domain.agent_notes import CallMade
+from shared.domain.agents.notes import CallMade
 from shared.domain.commands import Signal
 from shared.domain.envelope import Message
 from shared.domain.records import run_path

@@ -11,7 +11,7 @@ from random import Random
 
 from shared.delivery.deps import Deps
 from shared.domain.envelope import Message, ModelRequest
-from shared.domain.prompt_refs import PRODUCTION
+from shared.domain.prompts.refs import PRODUCTION
 from shared.domain.records import Tokens
 from shared.domain.version import FlowVersion
 from shared.ports import Model, ModelReply, StageReport

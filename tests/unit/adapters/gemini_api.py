@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 
 from shared.adapters.gemini_model import GeminiModel
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.envelope import ModelRequest
-from shared.domain.prices import PriceTable
 
 NO_PRICES = PriceTable.model_validate({"as_of": "2026-10-07", "source": "none", "models": {}})
 Answer = httpx2.Response | Exception

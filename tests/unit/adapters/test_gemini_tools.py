@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
 from shared.errors import (
     ModelCallMalformedError,
     ModelEmptyError,

@@ -15,8 +15,8 @@ from shared.adapters.firestore_errors import commit_error, is_passing, read_erro
 from shared.adapters.pubsub_bus import PubSubBus
 from shared.adapters.system_clock import SystemClock
 from shared.document_size import MAX_DOCUMENT_BYTES, document_size, storable_size
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.envelope import Message
-from shared.domain.prices import PriceTable
 from shared.domain.records import Tokens
 from shared.errors import (
     ActionFailedError,

@@ -24,8 +24,8 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
-from shared.domain.schedules import tick_attributes
 from shared.domain.stages import Stage
+from shared.domain.starts.schedules import tick_attributes
 from shared.ports import Create
 from shared.runtime.stage_table import read_stages
 from shared.testing.pipeline import World

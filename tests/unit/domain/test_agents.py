@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.agent_notes import TurnTaken, answers, breach, is_repeated, same_before, told
-from shared.domain.agents import Limits
-from shared.domain.conversation import ToolCall
+from shared.domain.agents.conversation import ToolCall
+from shared.domain.agents.declared import Limits
+from shared.domain.agents.notes import TurnTaken, answers, breach, is_repeated, same_before, told
 from shared.domain.flow import Flow
 from shared.domain.instances import Instance, Part, by_part, instance_of
 from shared.domain.step import AgentStep

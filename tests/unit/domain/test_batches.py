@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.batches import ROOM, next_size, taken
+from shared.domain.starts.batches import ROOM, next_size, taken
 
 
 @pytest.mark.parametrize(

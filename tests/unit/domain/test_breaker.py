@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.breaker import (
+from shared.domain.model_calls.breaker import (
     COOL_DOWN,
     FAILURES,
     LONGEST,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.collection import Collection, Split
-from shared.domain.retrieval import citation_problem
-from shared.domain.splitting import chunks_of
+from shared.domain.retrieval.collection import Collection, Split
+from shared.domain.retrieval.searches import citation_problem
+from shared.domain.retrieval.splitting import chunks_of
 
 MARKDOWN = """Before all.
 

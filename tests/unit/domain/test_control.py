@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.control import (
+from shared.domain.starts.control import (
     Concurrency,
     Debounce,
     Rate,

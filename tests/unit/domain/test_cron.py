@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.domain import cron
-from shared.domain.cron import CronError, next_due, require_cron, require_zone
+from shared.domain.starts import cron
+from shared.domain.starts.cron import CronError, next_due, require_cron, require_zone
 
 
 @pytest.mark.parametrize(

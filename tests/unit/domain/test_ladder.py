@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.domain.budget import OtherModel, Smaller, most_input
-from shared.domain.conversation import Said
+from shared.domain.agents.conversation import Said
+from shared.domain.budgets.declared import OtherModel, Smaller, most_input
+from shared.domain.budgets.ladder import request_on
 from shared.domain.envelope import ModelRequest
-from shared.domain.ladder import request_on
 
 PLAIN = ModelRequest(model="m", messages=(("user", "x" * 200),))
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.misfires import AT_ONCE, Gap, gap, ids_of, is_too_late
-from shared.domain.schedules import Schedule
+from shared.domain.starts.misfires import AT_ONCE, Gap, gap, ids_of, is_too_late
+from shared.domain.starts.schedules import Schedule
 
 DAILY, HOURLY, MINUTELY = "0 3 * * *", "0 * * * *", "* * * * *"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.prices import PriceTable
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.records import Tokens
 
 TABLE = PriceTable.model_validate(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.priorities import NORMAL, PRIORITY, attribute_of, carried_priority, filters
+from shared.domain.starts.priorities import (
+    NORMAL,
+    PRIORITY,
+    attribute_of,
+    carried_priority,
+    filters,
+)
 
 VIP = "'high' if event.data.vip else 'low'"
 

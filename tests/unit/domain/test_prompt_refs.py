@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.prompt_refs import PromptRef, document_id, is_label, is_name
+from shared.domain.prompts.refs import PromptRef, document_id, is_label, is_name
 
 HASH = "0123456789abcdef"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from shared.domain.quotas import (
+from shared.domain.model_calls.quotas import (
     FULL,
     LEAST,
     Counted,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.domain.events import from_message
-from shared.domain.schedules import Schedule, tick, tick_attributes, tick_id
+from shared.domain.starts.schedules import Schedule, tick, tick_attributes, tick_id
 
 NINE = datetime(2026, 3, 1, 9, 0, 0, tzinfo=UTC)
 

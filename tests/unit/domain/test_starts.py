@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from shared.domain import ids
 from shared.domain.events import from_message
 from shared.domain.flow import CallTrigger, Flow
-from shared.domain.starts import PARENT_RUN, PARENT_STEP, START, Child, parent_of
+from shared.domain.starts.by_name import PARENT_RUN, PARENT_STEP, START, Child, parent_of
 
 STEPS = {"a": {"flow": "leaf", "await": False, "with": {"n": 1}}}
 

@@ -11,7 +11,7 @@ from google.api_core.exceptions import RetryError, ServiceUnavailable
 
 from emulator.schedules import Ticker
 from shared.domain.envelope import Message
-from shared.domain.schedules import Schedule, check_message, tick
+from shared.domain.starts.schedules import Schedule, check_message, tick
 from shared.runtime.watched_library import library_reader
 from shared.testing.memory import ManualClock
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.collection import Collection
+from shared.domain.retrieval.collection import Collection
 from shared.prompting.library import read_flow, read_library
 from shared.prompting.prompt_file import read_prompt
 from shared.prompting.source import SourceProblems

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emulator.simulation.answers import answer
-from shared.domain.conversation import Said
+from shared.domain.agents.conversation import Said
 from shared.domain.envelope import ModelRequest
 from shared.errors import ModelRequestError
 from shared.ports import ModelReply

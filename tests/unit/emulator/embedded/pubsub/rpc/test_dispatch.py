@@ -22,7 +22,7 @@ from emulator.embedded.pubsub.model import (
 )
 from emulator.embedded.pubsub.rpc.dispatch import Dispatcher
 from emulator.embedded.pubsub.rpc.push_request import PushRequest
-from shared.domain.priorities import PRIORITY, filters
+from shared.domain.starts.priorities import PRIORITY, filters
 
 TOPIC, DEAD = "projects/p/topics/topic", "projects/p/topics/dead"
 NAME, BURIED = "projects/p/subscriptions/pushed", "projects/p/subscriptions/buried"

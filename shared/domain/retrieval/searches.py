@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.domain.collection import COLLECTION_NAME
 from shared.domain.expressions import names
 from shared.domain.model import Declared, Json, Wire
-from shared.domain.splitting import tokens_in
+from shared.domain.retrieval.collection import COLLECTION_NAME
+from shared.domain.retrieval.splitting import tokens_in
 
 RETRIEVED = "retrieved"  # the chunks, as a prompt with `retrieve` sees them
 

@@ -5,7 +5,7 @@ Everybody imports them from `shared.errors`, where the tree of all errors is dra
 
 from __future__ import annotations
 
-from shared.error_kinds import Permanent, UsageError
+from shared.errors.kinds import Permanent, UsageError
 
 
 class ToolError(Permanent):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shared.domain.prompt_refs import document_id
+from shared.domain.prompts.refs import document_id
 from shared.domain.recording import Record
 from shared.domain.version import PromptVersion
 

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import Field
 
 from shared.domain import ids
-from shared.domain.collection import Collection
 from shared.domain.model import Json
 from shared.domain.records import Record
-from shared.domain.splitting import Chunk
-from shared.domain.vectors import Vector
+from shared.domain.retrieval.collection import Collection
+from shared.domain.retrieval.splitting import Chunk
+from shared.domain.retrieval.vectors import Vector
 
 
 def chunks_path(collection: str) -> str:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.domain.collection import Split
 from shared.domain.ids import digest
+from shared.domain.retrieval.collection import Split
 
 _BYTES = 4  # of UTF-8 that are taken for a token
 _HEADING = re.compile(r"#{1,6} ")

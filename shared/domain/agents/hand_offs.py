@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.domain.agent_notes import TurnTaken, is_repeated, told
-from shared.domain.agents import SearchTool
-from shared.domain.conversation import ToolCall, ToolDeclaration
+from shared.domain.agents.conversation import ToolCall, ToolDeclaration
+from shared.domain.agents.declared import SearchTool
+from shared.domain.agents.notes import TurnTaken, is_repeated, told
 from shared.domain.envelope import ModelRequest
 from shared.domain.model import Json
 from shared.domain.step import AgentStep

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.domain.ids import content_hash
 from shared.domain.model import Declared, Json
-from shared.domain.vectors import MAX_DIMENSIONS
+from shared.domain.retrieval.vectors import MAX_DIMENSIONS
 
 COLLECTION_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,62}")

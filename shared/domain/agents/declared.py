@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from shared.domain.agents.conversation import ToolDeclaration
+from shared.domain.agents.tool import NAME
 from shared.domain.choices import MAPPING, TAG, WORD, one_of
-from shared.domain.conversation import ToolDeclaration
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.model import Declared
-from shared.domain.retrieval import Search
-from shared.domain.tool import NAME
+from shared.domain.retrieval.searches import Search
 
 LONGEST_QUERY = 2000  # characters; models that embed take at least as much
 ARGS = "args"  # what a call was asked for with, in the expression that says who has to approve it

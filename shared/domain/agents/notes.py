@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.domain.agents import Limits
-from shared.domain.conversation import Said, ToolCall
+from shared.domain.agents.conversation import Said, ToolCall
+from shared.domain.agents.declared import Limits
 from shared.domain.envelope import ModelRequest
 from shared.domain.ids import content_hash
 from shared.domain.model import Json, Wire

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.domain.budget import NOTHING, Amount
+from shared.domain.budgets.declared import NOTHING, Amount
 from shared.domain.model import Wire
 from shared.domain.recording import Record
 

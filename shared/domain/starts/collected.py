@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared.domain import ids
-from shared.domain.batches import MOST
 from shared.domain.model import Json
 from shared.domain.records import Record
+from shared.domain.starts.batches import MOST
 
 COLLECTION = "collected"
 SOURCE = "//segue/batches"

@@ -12,10 +12,10 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, field_validator
 
+from shared.domain.agents.tool import ToolVersion
 from shared.domain.events import is_shallow
 from shared.domain.model import Json, Wire
 from shared.domain.recording import Record
-from shared.domain.tool import ToolVersion
 
 BUILT_IN = "segue"  # source of tools that come with the system
 MAX_ENTRIES = 50

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.domain.cron import next_due
-from shared.domain.schedules import Schedule, tick_id_at
+from shared.domain.starts.cron import next_due
+from shared.domain.starts.schedules import Schedule, tick_id_at
 
 LOOK_BACK = timedelta(hours=24)
 AT_ONCE = 100  # ticks that one check looks at; the next one goes on behind them

@@ -14,9 +14,9 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from shared.domain import ids
-from shared.domain.budget import Count, most_input
+from shared.domain.budgets.declared import Count, most_input
+from shared.domain.budgets.ladder import LONGEST
 from shared.domain.envelope import ModelRequest
-from shared.domain.ladder import LONGEST
 from shared.domain.model import Declared
 from shared.domain.recording import Record
 

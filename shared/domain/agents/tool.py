@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.domain.conversation import ToolDeclaration
+from shared.domain.agents.conversation import ToolDeclaration
 from shared.domain.model import Json, Wire
 
 PYTHON = "python"

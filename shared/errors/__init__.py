@@ -81,7 +81,7 @@ A class's docstring is its message: what happened, and the remedy.
 
 from __future__ import annotations
 
-from shared.data_errors import (
+from shared.errors.data import (
     CollectionUnknownError,
     EventInvalidError,
     EventTooLargeError,
@@ -97,7 +97,7 @@ from shared.data_errors import (
     StateInvalidError,
     TemplateError,
 )
-from shared.error_kinds import (
+from shared.errors.kinds import (
     CloudError,
     Conflict,
     Permanent,
@@ -106,7 +106,7 @@ from shared.error_kinds import (
     Transient,
     UsageError,
 )
-from shared.model_errors import (
+from shared.errors.model import (
     ModelBusyError,
     ModelCallMalformedError,
     ModelEmptyError,
@@ -116,8 +116,8 @@ from shared.model_errors import (
     ModelTruncatedError,
     ModelUnreachableError,
 )
-from shared.money_errors import BudgetExceededError, PriceUnknownError
-from shared.step_errors import (
+from shared.errors.money import BudgetExceededError, PriceUnknownError
+from shared.errors.step import (
     AgentCallsError,
     AgentLimitError,
     AgentRepeatsError,
@@ -130,7 +130,7 @@ from shared.step_errors import (
     WaitInvalidError,
     WaitTimeoutError,
 )
-from shared.tool_errors import (
+from shared.errors.tool import (
     ToolArgumentsError,
     ToolDeclarationError,
     ToolError,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.domain.budget import SMALLEST, OtherModel, Smaller, most_input
-from shared.domain.conversation import Said
+from shared.domain.agents.conversation import Said
+from shared.domain.budgets.declared import SMALLEST, OtherModel, Smaller, most_input
 from shared.domain.envelope import ModelRequest
 
 LONGEST = "max_output_tokens"  # the parameter

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.domain.control import Over
 from shared.domain.records import Failure, Record
+from shared.domain.starts.control import Over
 
 COLLECTION = "control"
 

@@ -1,0 +1,1 @@
+"""How prompts are named, and what the registry keeps of them. Pure."""

@@ -1,0 +1,1 @@
+"""Collections of documents: how they are cut and kept, and what is asked of them. Pure."""
