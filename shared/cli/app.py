@@ -6,26 +6,26 @@ import sys
 
 import typer
 
-from shared.cli import (
-    commands_cases,
-    commands_check,
-    commands_collections,
-    commands_compile,
-    commands_flows,
-    commands_graph,
-    commands_labels,
-    commands_letters,
-    commands_local,
-    commands_outcomes,
-    commands_prompts,
-    commands_rollouts,
-    commands_runs,
-    commands_simulate,
-    commands_stats,
-    commands_stopping,
-    commands_tools,
-    commands_trace,
-    commands_waits,
+from shared.cli.commands import (
+    cases,
+    check,
+    collections,
+    compiling,
+    flows,
+    graph,
+    labels,
+    letters,
+    local,
+    outcomes,
+    prompts,
+    rollouts,
+    runs,
+    simulate,
+    stats,
+    stopping,
+    tools,
+    trace,
+    waits,
 )
 from shared.cli.output import complain, safe
 from shared.errors import SegueError, UsageError
@@ -38,25 +38,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-commands_local.add_to(app)
-commands_runs.add_to(app)
-commands_waits.add_to(app)
-commands_stopping.add_to(app)
-commands_trace.add_to(app)
-commands_outcomes.add_to(app)
-commands_letters.add_to(app)
-commands_flows.add_to(app)
-commands_prompts.add_to(app)
-commands_labels.add_to(commands_prompts.prompts)
-commands_cases.add_to(commands_prompts.prompts)
-commands_collections.add_to(app)
-commands_check.add_to(commands_flows.flows)
-commands_compile.add_to(commands_flows.flows)
-commands_graph.add_to(commands_flows.flows)
-commands_tools.add_to(app)
-commands_stats.add_to(commands_flows.flows, commands_prompts.prompts)
-commands_rollouts.add_to(app)
-commands_simulate.add_to(app)
+local.add_to(app)
+runs.add_to(app)
+waits.add_to(app)
+stopping.add_to(app)
+trace.add_to(app)
+outcomes.add_to(app)
+letters.add_to(app)
+flows.add_to(app)
+prompts.add_to(app)
+labels.add_to(prompts.prompts)
+cases.add_to(prompts.prompts)
+collections.add_to(app)
+check.add_to(flows.flows)
+compiling.add_to(flows.flows)
+graph.add_to(flows.flows)
+tools.add_to(app)
+stats.add_to(flows.flows, prompts.prompts)
+rollouts.add_to(app)
+simulate.add_to(app)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """A flow as its file declares it, and the graph that follows from it.
 
-Decides what a flow may say; whether it makes sense is decided in `shared.prompting.check`.
+Decides what a flow may say; whether it makes sense is decided in `shared.prompting.checks.flow`.
 """
 
 from __future__ import annotations

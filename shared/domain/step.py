@@ -1,6 +1,6 @@
 """What a step of a flow can say, by kind.
 
-Decides what may be written; whether it makes sense is decided in `shared.prompting.check`.
+Decides what may be written; whether it makes sense is decided in `shared.prompting.checks.flow`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a `wait` step waits for: as it is declared, and as the record of an open one keeps it.
 
-Pure. Whether a declaration makes sense is decided in `shared.prompting.check_wait`.
+Pure. Whether a declaration makes sense is decided in `shared.prompting.checks.wait`.
 """
 
 from __future__ import annotations

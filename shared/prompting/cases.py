@@ -15,7 +15,7 @@ from shared.domain.expressions import syntax
 from shared.domain.model import Declared, Json
 from shared.domain.version import PromptVersion
 from shared.errors import ExpressionError
-from shared.prompting.check_prompts import no_such_prompt
+from shared.prompting.checks.prompts import no_such_prompt
 from shared.prompting.source import Location, Problem, Source, SourceProblems, read_yaml
 
 FOLDER = "cases"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from shared.domain.flow import Flow
 from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
-from shared.prompting.check import FlowCheck
+from shared.prompting.checks.flow import FlowCheck
 from shared.prompting.source import Source
 
 MAX_FLOW_BYTES = 900 * 1024  # a flow with its prompts is stored in one document

@@ -24,8 +24,8 @@ from shared.domain.version import (
     collections_of,
     tools_of,
 )
-from shared.prompting.check import FlowCheck
-from shared.prompting.check_children import Read, children_problems
+from shared.prompting.checks.children import Read, children_problems
+from shared.prompting.checks.flow import FlowCheck
 from shared.prompting.collection_files import read_collections
 from shared.prompting.fitting import too_large, with_references
 from shared.prompting.prompt_file import SUFFIX, read_prompt
@@ -140,7 +140,7 @@ def _flow_in(
 def _require_affordable(source: Source, version: FlowVersion, root: Path | None) -> None:
     """Raises SourceProblems where what it may spend makes no sense; only then prices are read."""
     if version.flow.budget is not None:
-        from shared.prompting.check_budget import budget_problems  # noqa: PLC0415 - few have one
+        from shared.prompting.checks.budget import budget_problems  # noqa: PLC0415 - few have one
 
         prices = read_prices(root) if root is not None and (root / PRICES).is_file() else None
         problems = list(budget_problems(source, version.flow, version.prompts, prices))

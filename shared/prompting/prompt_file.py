@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from shared.domain.expressions import syntax
 from shared.domain.version import FrontMatter, PromptVersion
 from shared.errors import ExpressionError
-from shared.prompting.check_retrieval import Collections, retrieval_problems
+from shared.prompting.checks.retrieval import Collections, retrieval_problems
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 
 SUFFIX = ".md.j2"

@@ -16,7 +16,7 @@ from shared.domain.rollouts.declared import Rollout
 from shared.domain.step import AgentStep, FlowStep, WaitStep
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import ExpressionError
-from shared.prompting.check_graph import did_you_mean
+from shared.prompting.checks.graph import did_you_mean
 from shared.prompting.source import Location, Problem, Source, SourceProblems, read_yaml
 
 

@@ -69,7 +69,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[CloudLogg
     (tmp_path / "logs").mkdir()
     log = "".join(f"{json.dumps(line)}\n" for line in LINES)
     (tmp_path / "logs" / "stages.jsonl").write_text(log, "utf-8")
-    monkeypatch.setattr("shared.cli.commands_trace.STATE_DIR", tmp_path)
+    monkeypatch.setattr("shared.cli.commands.trace.STATE_DIR", tmp_path)
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
     settings.cache_clear()
     with served(PROJECT) as standin:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.domain.chain import arrivals_at, frontier, is_over
 from shared.domain.flow import END, Flow
-from shared.prompting.check_graph import graph_problems
+from shared.prompting.checks.graph import graph_problems
 from shared.prompting.source import read_yaml
 from tests.property.chain_runs import FAILED, OK, OPENING, Case, Simulation, cases, joins
 

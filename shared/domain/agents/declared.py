@@ -1,6 +1,6 @@
 """What a flow can say of an agent: the tools that its model may call, and the limits it works in.
 
-Decides what may be written; whether it makes sense is decided in `shared.prompting.check_agent`.
+Decides what may be written; whether it makes sense is decided in `shared.prompting.checks.agent`.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from typing import Any
 from shared.domain.instances import instance_of
 from shared.domain.records import run_path
 from shared.domain.undoing import undo_run_id
-from shared.testing.simulator.agent_law import broken_agents
-from shared.testing.simulator.child_law import lineage
 from shared.testing.simulator.engine import Fields
-from shared.testing.simulator.graph_law import broken_maps, broken_steps
 from shared.testing.simulator.instance import Work
 from shared.testing.simulator.invariants import Watch
-from shared.testing.simulator.order_law import broken_batches, collecting_flows
-from shared.testing.simulator.undo_law import broken_hooks, broken_undoings, is_undone
+from shared.testing.simulator.laws.agent import broken_agents
+from shared.testing.simulator.laws.child import lineage
+from shared.testing.simulator.laws.graph import broken_maps, broken_steps
+from shared.testing.simulator.laws.order import broken_batches, collecting_flows
+from shared.testing.simulator.laws.undo import broken_hooks, broken_undoings, is_undone
 
 Ending = Mapping[str, Any]
 LOST_RACE = frozenset({"ClaimLost", "ClaimBusy"})

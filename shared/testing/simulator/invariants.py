@@ -21,22 +21,22 @@ from shared.domain.instances import Instance, instance_of
 from shared.domain.records import Tokens, event_path, run_path, step_path
 from shared.domain.starts.schedules import tick_id
 from shared.domain.version import FlowVersion, prompts_of
-from shared.testing.simulator.agent_law import sent_too_early
-from shared.testing.simulator.child_law import broken_return, orphan
 from shared.testing.simulator.engine import Change, Fields
-from shared.testing.simulator.graph_law import (
+from shared.testing.simulator.guarantees import Violation
+from shared.testing.simulator.instance import CURRENT, Work
+from shared.testing.simulator.laws.agent import sent_too_early
+from shared.testing.simulator.laws.child import broken_return, orphan
+from shared.testing.simulator.laws.graph import (
     is_provided_for,
     leads_on,
     open_branches,
     tries_too_many,
 )
-from shared.testing.simulator.guarantees import Violation
-from shared.testing.simulator.instance import CURRENT, Work
-from shared.testing.simulator.letter_law import changed_letter, is_kept
-from shared.testing.simulator.money_law import Bills, overspent
-from shared.testing.simulator.order_law import Lines
-from shared.testing.simulator.stop_law import begins, obeyed, resumed
-from shared.testing.simulator.undo_law import was_heard
+from shared.testing.simulator.laws.letter import changed_letter, is_kept
+from shared.testing.simulator.laws.money import Bills, overspent
+from shared.testing.simulator.laws.order import Lines
+from shared.testing.simulator.laws.stop import begins, obeyed, resumed
+from shared.testing.simulator.laws.undo import was_heard
 
 _FINAL = frozenset({"succeeded", "skipped", "failed", "cancelled"})
 

@@ -22,8 +22,8 @@ from shared.testing.simulator.engine import Engine
 from shared.testing.simulator.fate import Fate
 from shared.testing.simulator.instance import Instance, Killed
 from shared.testing.simulator.invariants import Watch
+from shared.testing.simulator.laws.undo import is_undone
 from shared.testing.simulator.pending import is_something_due
-from shared.testing.simulator.undo_law import is_undone
 
 GARBAGE = b"\x00 no message of any stage"
 EVENTS = ("e1", "e2")

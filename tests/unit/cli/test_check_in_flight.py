@@ -13,8 +13,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from shared.cli import commands_check
 from shared.cli.app import app
+from shared.cli.commands import check as commands_check
 from shared.client.connection import NothingRunningError
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus

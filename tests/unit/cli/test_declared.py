@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import shared.cli.registry
 from shared.cli.app import app
-from shared.cli.commands_check import NothingDeclaredError
+from shared.cli.commands.check import NothingDeclaredError
 from shared.cli.registry import NoSuchPromptError
 from shared.client.connection import NothingRunningError
 from shared.delivery.deps import Deps

@@ -12,9 +12,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shared.adapters.system_clock import SystemClock
-from shared.cli import commands_runs
 from shared.cli.app import app
-from shared.cli.commands_flows import NoSuchFlowError, NotScheduledError
+from shared.cli.commands import runs as commands_runs
+from shared.cli.commands.flows import NoSuchFlowError, NotScheduledError
 from shared.delivery.deps import Deps
 from shared.runtime.settings import settings
 from shared.testing.pipeline import World

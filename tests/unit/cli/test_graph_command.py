@@ -12,10 +12,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shared.adapters.system_clock import SystemClock
-from shared.cli import commands_graph
 from shared.cli.app import app
-from shared.cli.commands_flows import NoSuchFlowError
-from shared.cli.commands_graph import NotItsRunError, UnwritableError
+from shared.cli.commands import graph as commands_graph
+from shared.cli.commands.flows import NoSuchFlowError
+from shared.cli.commands.graph import NotItsRunError, UnwritableError
 from shared.delivery.commands.commanding import RunUnknownError
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus

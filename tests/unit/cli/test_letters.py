@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shared.cli.app import app
-from shared.cli.commands_letters import Refused, redrive_all
+from shared.cli.commands.letters import Refused, redrive_all
 from shared.cli.watch import Progress, follow
 from shared.client.sending import Draft, send
 from shared.delivery.deps import Deps
@@ -74,10 +74,10 @@ def test_the_command_tells_what_was_refused_and_exits_1(monkeypatch: pytest.Monk
     async def some(*_: object, **__: object) -> tuple[list[Redriven], Refused]:
         return [Redriven("a", None, ())], [("b", RedriveRefusedError("it is over"))]
 
-    monkeypatch.setattr("shared.cli.commands_letters.connect", lambda: None)
-    monkeypatch.setattr("shared.cli.commands_letters.redrive_all", some)
+    monkeypatch.setattr("shared.cli.commands.letters.connect", lambda: None)
+    monkeypatch.setattr("shared.cli.commands.letters.redrive_all", some)
     told: list[str] = []
-    monkeypatch.setattr("shared.cli.commands_letters.complain", told.append)
+    monkeypatch.setattr("shared.cli.commands.letters.complain", told.append)
     done = CliRunner().invoke(app, ["dead-letters", "redrive", "--all", "--json"])
     assert done.exit_code == 1
     assert [item["letter_id"] for item in json.loads(done.stdout)] == ["a"]

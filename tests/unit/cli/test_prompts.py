@@ -12,11 +12,11 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-import shared.cli.commands_cases
+import shared.cli.commands.cases
 import shared.cli.registry
 from shared.cli.app import app
-from shared.cli.commands_cases import NoCasesError
-from shared.cli.commands_labels import NothingToPushError, PromptFileError, VersionInvalidError
+from shared.cli.commands.cases import NoCasesError
+from shared.cli.commands.labels import NothingToPushError, PromptFileError, VersionInvalidError
 from shared.cli.registry import NoSuchPromptError, NoSuchVersionError, UnfitPromptError
 from shared.client.connection import NothingRunningError
 from shared.delivery.deps import Deps
@@ -175,7 +175,7 @@ def test_cases_are_run_and_a_prompt_that_breaks_one_is_told(
     assert {(one["passed"], one["asked"]) for one in results} == {(True, False)}
     answers = [{"category": "spam", "urgency": "low", "summary": "s", "confidence": 1}]
     model = ScriptedModel({"support/classify": answers})
-    monkeypatch.setattr(shared.cli.commands_cases, "connect_model", lambda: model)
+    monkeypatch.setattr(shared.cli.commands.cases, "connect_model", lambda: model)
     asked = segue("test", "support/classify", "--live")
     assert asked.exit_code == 1
     assert "✗ support/classify: a double charge is an urgent matter of billing" in asked.stdout

@@ -8,8 +8,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from shared.cli import commands_outcomes, commands_rollouts, commands_stats
 from shared.cli.app import app
+from shared.cli.commands import outcomes as commands_outcomes
+from shared.cli.commands import rollouts as commands_rollouts
+from shared.cli.commands import stats as commands_stats
 from shared.delivery.deps import Deps
 from shared.domain.records import RunRecord
 from shared.errors import SegueError

@@ -9,14 +9,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shared.cli.app import app
-from shared.cli.commands_trace import LogElsewhereError, NoLogError
+from shared.cli.commands.trace import LogElsewhereError, NoLogError
 from shared.errors import NotFoundError
 
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where a local system would keep its log."""
-    monkeypatch.setattr("shared.cli.commands_trace.STATE_DIR", tmp_path)
+    monkeypatch.setattr("shared.cli.commands.trace.STATE_DIR", tmp_path)
     return tmp_path
 
 

@@ -11,8 +11,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from shared.cli import commands_compile
 from shared.cli.app import app
+from shared.cli.commands import compiling as commands_compile
 from shared.prompting.source import Problem
 from shared.runtime.settings import ROOT, settings
 from shared.typed import FlowInvalidError

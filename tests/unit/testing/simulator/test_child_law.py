@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.testing.simulator.child_law import broken_return, lineage, orphan
+from shared.testing.simulator.laws.child import broken_return, lineage, orphan
 
 STEP: dict[str, Any] = {
     "status": "succeeded",

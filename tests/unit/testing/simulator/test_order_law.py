@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.testing.simulator.order_law import Lines, broken_batches
+from shared.testing.simulator.laws.order import Lines, broken_batches
 from tests.chaos.crowds import ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
 
 

@@ -12,7 +12,7 @@ from shared.domain.retrieval.collection import Collection
 from shared.domain.retrieval.searches import Search
 from shared.domain.step import AgentStep, EmbedStep, RetrieveStep, Step
 from shared.domain.version import filled_by
-from shared.prompting.check_graph import did_you_mean
+from shared.prompting.checks.graph import did_you_mean
 from shared.prompting.source import Location, Problem, Source
 
 Collections = Mapping[str, Collection] | None

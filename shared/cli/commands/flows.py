@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from shared.adapters.system_clock import SystemClock
-from shared.cli.commands_runs import publish_draft
+from shared.cli.commands.runs import publish_draft
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, out, print_json, safe
 from shared.cli.world import library

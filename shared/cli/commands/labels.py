@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from shared.cli.commands_flows import sound_library
-from shared.cli.commands_prompts import told_of_move
+from shared.cli.commands.flows import sound_library
+from shared.cli.commands.prompts import told_of_move
 from shared.cli.options import AsJson
 from shared.cli.output import print_json, safe, say
 from shared.cli.registry import NoSuchPromptError, by, changes, pushed, require_fit

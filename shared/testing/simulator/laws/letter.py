@@ -14,8 +14,8 @@ from shared.domain.envelope import Message
 from shared.domain.instances import instance_of
 from shared.domain.records import run_path, step_path
 from shared.testing.simulator.engine import Change, Fields
-from shared.testing.simulator.graph_law import leads_on
 from shared.testing.simulator.instance import Work
+from shared.testing.simulator.laws.graph import leads_on
 
 if TYPE_CHECKING:
     from shared.testing.simulator.invariants import Watch

@@ -14,8 +14,8 @@ from shared.domain.agents.tool import ToolVersion
 from shared.domain.expressions import GLOBALS, names
 from shared.domain.step import AgentStep
 from shared.errors import ExpressionError
-from shared.prompting.check_graph import did_you_mean
-from shared.prompting.check_retrieval import Collections, retrieval_problems
+from shared.prompting.checks.graph import did_you_mean
+from shared.prompting.checks.retrieval import Collections, retrieval_problems
 from shared.prompting.source import Location, Problem, Source
 
 # The tools that there are, and the collections where they are known.

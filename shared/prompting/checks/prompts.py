@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from shared.domain.prompts.refs import PromptRef
 from shared.domain.version import PromptVersion
-from shared.prompting.check_graph import did_you_mean
+from shared.prompting.checks.graph import did_you_mean
 
 
 def no_such_prompt(called: str, prompts: Collection[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shared.cli.commands_flows import NoSuchFlowError, sound_library
+from shared.cli.commands.flows import NoSuchFlowError, sound_library
 from shared.cli.graph.mermaid import mermaid_of
 from shared.cli.graph.model import Graph
 from shared.cli.graph.page import page_of

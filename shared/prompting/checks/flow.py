@@ -17,15 +17,15 @@ from shared.domain.starts.priorities import PRIORITIES
 from shared.domain.step import ActionStep, AgentStep, CallStep, FlowStep, PromptStep, Step, WaitStep
 from shared.domain.version import PromptVersion, prompts_of
 from shared.errors import ExpressionError
-from shared.prompting.check_children import child_complaints
-from shared.prompting.check_compensate import Below, as_step, name_problems, undone
-from shared.prompting.check_control import control_problems, key_expressions
-from shared.prompting.check_foreach import foreach_problems
-from shared.prompting.check_graph import did_you_mean, graph_problems
-from shared.prompting.check_prompts import input_complaints, no_such_prompt
-from shared.prompting.check_retrieval import OUTPUTS, Collections, collection_problems
-from shared.prompting.check_retrieval import texts_of as texts_of_search
-from shared.prompting.check_wait import outputs_of, texts_of, wait_problems
+from shared.prompting.checks.children import child_complaints
+from shared.prompting.checks.compensate import Below, as_step, name_problems, undone
+from shared.prompting.checks.control import control_problems, key_expressions
+from shared.prompting.checks.foreach import foreach_problems
+from shared.prompting.checks.graph import did_you_mean, graph_problems
+from shared.prompting.checks.prompts import input_complaints, no_such_prompt
+from shared.prompting.checks.retrieval import OUTPUTS, Collections, collection_problems
+from shared.prompting.checks.retrieval import texts_of as texts_of_search
+from shared.prompting.checks.wait import outputs_of, texts_of, wait_problems
 from shared.prompting.prompt_file import schema_complaint
 from shared.prompting.source import Location, Problem, Source
 
@@ -94,7 +94,7 @@ class FlowCheck:
 
     def _schedule(self, trigger: ScheduleTrigger) -> Iterator[Problem]:
         """Cron and time zones are loaded only where a flow has a schedule: few have."""
-        from shared.prompting.check_schedule import schedule_problems  # noqa: PLC0415
+        from shared.prompting.checks.schedule import schedule_problems  # noqa: PLC0415
 
         yield from schedule_problems(self._source, trigger.schedule, self._flow.input)
 
@@ -162,7 +162,7 @@ class FlowCheck:
 
     def _agent(self, name: str, step: AgentStep, before: frozenset[str]) -> Iterator[Problem]:
         """Loaded only where a flow has an agent: few have."""
-        from shared.prompting.check_agent import agent_problems  # noqa: PLC0415
+        from shared.prompting.checks.agent import agent_problems  # noqa: PLC0415
 
         at: Location = ("steps", name, "agent")
         yield from self._one_prompt(at, (name, step), step.agent, before)

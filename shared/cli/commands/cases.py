@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shared.cli.commands_flows import sound_library
+from shared.cli.commands.flows import sound_library
 from shared.cli.options import AsJson
 from shared.cli.output import complain, counted, print_json, safe, say
 from shared.cli.registry import named

@@ -10,7 +10,7 @@ import typer
 from rich.syntax import Syntax
 from rich.table import Table
 
-from shared.cli.commands_flows import sound_library
+from shared.cli.commands.flows import sound_library
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import complain, out, print_json, safe, say
 from shared.cli.registry import (

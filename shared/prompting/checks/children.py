@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shared.domain.flow import Flow
 from shared.domain.step import FlowStep
-from shared.prompting.check_graph import did_you_mean
+from shared.prompting.checks.graph import did_you_mean
 from shared.prompting.source import Problem, Source
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from shared.calls import registered_names
-from shared.cli.commands_compile import checked_library
+from shared.cli.commands.compiling import checked_library
 from shared.cli.in_flight import LOOKED_AT, InFlight, Reasons, Standing, in_flight
 from shared.cli.options import AsJson
 from shared.cli.output import complain, counted, out, print_json, safe, say

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from shared.domain.flow import Edge, Flow
 from shared.domain.step import Step
 from shared.testing.simulator.engine import Fields
-from shared.testing.simulator.stop_law import is_placeholder
+from shared.testing.simulator.laws.stop import is_placeholder
 
 _RAN = frozenset({"running", "pending", "waiting", "succeeded", "failed"})
 

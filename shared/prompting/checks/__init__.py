@@ -1,0 +1,1 @@
+"""Whether what flows say makes sense, told before anything runs: one module a subject."""

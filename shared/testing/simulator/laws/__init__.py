@@ -1,0 +1,1 @@
+"""What must hold of a simulated run however it went: one module a subject."""
