@@ -6,6 +6,7 @@ module "plan" {
 
   environment     = var.environment
   indexes         = yamldecode(file("${path.module}/indexes.yaml"))
+  langfuse        = var.langfuse
   prefix          = var.prefix
   project_id      = var.project_id
   root            = "${path.module}/.."

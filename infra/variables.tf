@@ -111,6 +111,36 @@ variable "labels" {
   nullable    = false
 }
 
+variable "langfuse" {
+  description = <<-EOT
+    Langfuse as the registry of prompts, in place of Firestore: where it is,
+    its public key, and for how many seconds labels are kept in memory. Its
+    secret key is the secret LANGFUSE_SECRET_KEY.
+  EOT
+  type = object({
+    host            = optional(string, "https://cloud.langfuse.com")
+    public_key      = string
+    refresh_seconds = optional(number, 60)
+  })
+  default = null
+
+  validation {
+    condition     = var.langfuse == null || can(regex("^https?://[^/?#]+(/[^?#]*)?$", var.langfuse.host))
+    error_message = "langfuse.host is ${jsonencode(try(var.langfuse.host, null))}: it must be an address such as https://cloud.langfuse.com."
+  }
+  validation {
+    condition     = var.langfuse == null || try(length(var.langfuse.public_key) > 0, false)
+    error_message = "langfuse.public_key is empty: give the key that Langfuse shows in the project's settings, pk-lf-…."
+  }
+  validation {
+    condition = (
+      var.langfuse == null
+      || try(var.langfuse.refresh_seconds >= 0 && var.langfuse.refresh_seconds <= 3600, false)
+    )
+    error_message = "langfuse.refresh_seconds is ${jsonencode(try(var.langfuse.refresh_seconds, null))}: it must be from 0 to 3600."
+  }
+}
+
 variable "model" {
   description = "Where Vertex AI answers: `global`, a multi-region or a region."
   type        = object({ location = optional(string, "global") })

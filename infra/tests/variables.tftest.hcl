@@ -51,6 +51,14 @@ run "a_stored_secret_without_a_value" {
   expect_failures = [var.secrets]
 }
 
+run "a_langfuse_without_a_scheme" {
+  command = plan
+  variables {
+    langfuse = { host = "cloud.langfuse.com", public_key = "pk" }
+  }
+  expect_failures = [var.langfuse]
+}
+
 run "a_key_in_another_region" {
   command = plan
   variables {

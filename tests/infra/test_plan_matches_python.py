@@ -16,7 +16,7 @@ from emulator.topology import Subscription, topology
 from shared.domain.flow import ScheduleTrigger
 from shared.domain.starts.schedules import CHECKS, Schedule, check_message, tick
 from shared.prompting.library import read_library
-from shared.runtime.settings import ROOT
+from shared.runtime.settings import ROOT, Settings
 from shared.runtime.stage_table import StageTable, read_stages
 from tests.infra.planning import INFRA, needs_terraform, planned, shipped_table
 
@@ -35,6 +35,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Any:
         tmp_path_factory.mktemp("plan"),
         table,
         secrets={name: {"existing": "elsewhere"} for name in secrets},
+        langfuse={"host": "https://lf.example", "public_key": "pk", "refresh_seconds": 60},
     )
 
 
@@ -106,6 +107,19 @@ def test_only_act_reads_the_secrets_of_actions(plan: Any) -> None:
     assert readers == {"act"}
     named = {name: set(stage.secrets) for name, stage in read_stages().stages.items()}
     assert {name: set(names) for name, names in plan["secrets"].items()} == named
+
+
+def test_only_what_opens_runs_reads_prompts_of_langfuse(plan: Any) -> None:
+    opening = [name for name, stage in read_stages().stages.items() if stage.reads_library]
+    key = "LANGFUSE_SECRET_KEY"
+    assert [stage for stage, names in plan["secrets"].items() if key in names] == opening
+    told = [name for name, row in plan["stages"].items() if "LANGFUSE_HOST" in row["environment"]]
+    assert told == opening
+    for name in opening:
+        environment = plan["stages"][name]["environment"]
+        chosen = Settings.model_validate({**environment, key: "sk"})
+        assert (chosen.prompt_registry, chosen.prompts_refresh) == ("langfuse", 60)
+        assert (chosen.langfuse_host, chosen.langfuse_public_key) == ("https://lf.example", "pk")
 
 
 def test_only_what_authenticates_itself_is_public(plan: Any) -> None:

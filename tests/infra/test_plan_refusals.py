@@ -49,6 +49,8 @@ TOLD = (
     "environment: SEGUE_DATABASE follows from the deployment's own variables: leave it out",
     "environment: SEGUE_SMTP_URL is a secret and would be readable",
     "environment: PATH does not begin with SEGUE_",
+    "environment: SEGUE_PROMPT_REGISTRY is langfuse for functions that have no keys",
+    "langfuse: its secret key is missing: name LANGFUSE_SECRET_KEY in `secrets`",
 )
 
 
@@ -61,7 +63,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     return refusal(
         tmp_path_factory.mktemp("refused"),
         table,
-        environment={"PATH": "/", "SEGUE_DATABASE": "x", "SEGUE_SMTP_URL": "smtp://x"},
+        environment={
+            "PATH": "/",
+            "SEGUE_DATABASE": "x",
+            "SEGUE_PROMPT_REGISTRY": "langfuse",
+            "SEGUE_SMTP_URL": "smtp://x",
+        },
+        langfuse={"host": "https://lf.example", "public_key": "pk", "refresh_seconds": 5},
         secrets={"SEGUE_COLOUR": {"version": 1}, "SEGUE_SLACK_TOKEN": {}},
         stage_overrides={"rout": {"cpu": "2"}},
     )

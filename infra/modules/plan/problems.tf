@@ -265,8 +265,13 @@ locals {
 
   _known_secrets = distinct(flatten([for row in values(local._rows) : row.secrets]))
 
+  _langfuse_key = "LANGFUSE_SECRET_KEY"
+
   _secret_problems = flatten([
-    for name, secret in var.secrets : concat(
+    var.langfuse == null || contains(keys(var.secrets), local._langfuse_key) ? [] : [
+      "langfuse: its secret key is missing: name ${local._langfuse_key} in `secrets`",
+    ],
+    [for name, secret in var.secrets : concat(
       contains(local._known_secrets, name) ? [] : [
         "secrets: no stage takes ${name}: it must be one of ${join(", ", sort(local._known_secrets))}",
       ],
@@ -279,7 +284,7 @@ locals {
         ) ? [] : [
         "secrets: version of ${name} is ${secret.version}: count it up from 1 with each new value",
       ],
-    )
+    )],
   ])
 
   _environment_problems = flatten([
@@ -292,6 +297,9 @@ locals {
       ],
       !contains(local._known_secrets, name) ? [] : [
         "environment: ${name} is a secret and would be readable by whoever sees the function: name it in `secrets`",
+      ],
+      name != "SEGUE_PROMPT_REGISTRY" || var.environment[name] != "langfuse" ? [] : [
+        "environment: ${name} is langfuse for functions that have no keys, and they would not start: set the variable `langfuse`",
       ],
     )
   ])

@@ -32,6 +32,13 @@ locals {
       SEGUE_PAYLOAD_BUCKET = var.settings.payload_bucket
     },
   )
+  # A stage without the keys would refuse the setting, and not start.
+  _of_langfuse = var.langfuse == null ? {} : {
+    LANGFUSE_HOST         = var.langfuse.host
+    LANGFUSE_PUBLIC_KEY   = var.langfuse.public_key
+    SEGUE_PROMPT_REGISTRY = "langfuse"
+    SEGUE_PROMPTS_REFRESH = tostring(var.langfuse.refresh_seconds)
+  }
   _of_the_model = {
     GOOGLE_CLOUD_LOCATION = var.settings.model_location
     SEGUE_MODEL           = "vertex"
@@ -72,6 +79,7 @@ locals {
         local._common,
         row.stores ? local._of_the_store : {},
         contains(row.extras, "model") ? local._of_the_model : {},
+        contains(row.secrets, local._langfuse_key) ? local._of_langfuse : {},
       )
     }
   }

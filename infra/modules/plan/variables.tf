@@ -19,6 +19,16 @@ variable "indexes" {
   nullable    = false
 }
 
+variable "langfuse" {
+  description = "Langfuse as the registry of prompts; its secret key is in `secrets`."
+  type = object({
+    host            = string
+    public_key      = string
+    refresh_seconds = number
+  })
+  default = null
+}
+
 variable "prefix" {
   description = "Beginning of every name; null takes the stage table's."
   type        = string

@@ -213,6 +213,35 @@ run "only_secrets_that_there_are_are_mounted_where_they_are_named" {
   }
 }
 
+run "langfuse_is_told_to_the_stage_that_has_its_key" {
+  command = plan
+
+  variables {
+    langfuse = { host = "https://lf.example.com", public_key = "pk", refresh_seconds = 60 }
+    secrets  = { LANGFUSE_SECRET_KEY = { existing = "langfuse" } }
+    table = merge(var.table, {
+      stages = merge(var.table.stages, {
+        route = merge(var.table.stages.route, { secrets = ["LANGFUSE_SECRET_KEY"] })
+      })
+    })
+  }
+
+  assert {
+    condition = (
+      output.stages.route.environment.LANGFUSE_HOST == "https://lf.example.com"
+      && output.stages.route.environment.LANGFUSE_PUBLIC_KEY == "pk"
+      && output.stages.route.environment.SEGUE_PROMPT_REGISTRY == "langfuse"
+      && output.stages.route.environment.SEGUE_PROMPTS_REFRESH == "60"
+      && !can(output.stages.bury.environment.SEGUE_PROMPT_REGISTRY)
+    )
+    error_message = "route: ${jsonencode(output.stages.route.environment)}"
+  }
+  assert {
+    condition     = join(" ", output.secrets.route) == "LANGFUSE_SECRET_KEY"
+    error_message = "the key is mounted where prompts are read, and nowhere else"
+  }
+}
+
 run "a_stage_is_told_what_it_uses" {
   command = plan
 
