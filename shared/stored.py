@@ -61,9 +61,10 @@ class Increment:
 
 @dataclass(frozen=True)
 class Delete:
-    """Removes the document if it is there."""
+    """Removes the document if it is there; with a revision, it must still be at that."""
 
     path: str
+    revision: str | None = None
 
 
 Condition = tuple[str, Literal["==", "<", "<=", ">", ">=", "in"], Any]

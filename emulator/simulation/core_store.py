@@ -138,17 +138,23 @@ def _write(write: ports.Write) -> model.Write:
         case ports.Put():
             return model.Update(write.path, _fields(write))
         case ports.Update():
-            if not write.revision.isdigit():  # no document was ever at such a revision
-                raise StaleError(f"{write.path} is not at revision {write.revision!r}")
-            at = model.Precondition(updated_at=int(write.revision))
+            at = _revision(write.path, write.revision)
             return model.Update(write.path, _fields(write), _mask(write), precondition=at)
         case ports.Increment():
             raised = tuple(
                 model.Numeric((name,), "increment", write.by[name]) for name in sorted(write.by)
             )
             return model.Update(write.path, _fields(write), _mask(write), raised)
-        case ports.Delete():
+        case ports.Delete(revision=None):
             return model.Delete(write.path)
+        case ports.Delete():
+            return model.Delete(write.path, _revision(write.path, write.revision or ""))
+
+
+def _revision(path: str, revision: str) -> model.Precondition:
+    if not revision.isdigit():  # no document was ever at such a revision
+        raise StaleError(f"{path} is not at revision {revision!r}")
+    return model.Precondition(updated_at=int(revision))
 
 
 def _mask(write: ports.Update | ports.Increment) -> tuple[model.FieldPath, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from shared.delivery.budgets.leaving import settle_left
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.runs.aftermath import announce, announce_unheard
@@ -49,6 +50,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
     batches = await publish_due(deps)
     decided = await _decide(deps)
     compared = await _compare(deps)
+    settled = await settle_left(deps)
     expired = 0
     unreachable: ObjectsUnavailableError | None = None
     for collection in EXPIRING:
@@ -65,6 +67,7 @@ async def handle(received: Received, deps: Deps) -> Handled:
         **about,
         **({"decided": decided} if decided else {}),
         **({"compared": compared} if compared else {}),
+        **({"settled": settled} if settled else {}),
     )
     if unreachable is not None:
         raise unreachable

@@ -85,8 +85,11 @@ class FirestoreStore:
                 raised = {name: Increment(amount) for name, amount in write.by.items()}
                 fields = {**_sent(write.data), **raised}
                 batch.set(reference, fields, merge=list(fields))
-            case ports.Delete():
+            case ports.Delete(revision=None):
                 batch.delete(reference)
+            case ports.Delete():
+                at = self._client.write_option(last_update_time=_timestamp(write))
+                batch.delete(reference, option=at)
 
     async def get(self, path: str) -> ports.Document | None:
         [found] = await self.get_many([path])
@@ -166,9 +169,9 @@ def _may_exist(path: str) -> bool:
     return len(parts) % 2 == 0 and all(parts) and not reserved
 
 
-def _timestamp(write: ports.Update) -> Any:
+def _timestamp(write: ports.Update | ports.Delete) -> Any:
     try:
-        stamp: Any = DatetimeWithNanoseconds.from_rfc3339(write.revision)  # type: ignore[no-untyped-call]
+        stamp: Any = DatetimeWithNanoseconds.from_rfc3339(write.revision or "")  # type: ignore[no-untyped-call]
     except ValueError:
         # No document was ever at such a revision.
         raise StaleError(f"{write.path} is not at revision {write.revision!r}") from None

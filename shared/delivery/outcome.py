@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.domain.agents.notes import AgentNote
 from shared.domain.envelope import PromptPin
@@ -15,6 +15,9 @@ from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage
 from shared.errors import SegueError
 from shared.ports import Embedder, Model, ModelCall, ModelReply, Write
+
+if TYPE_CHECKING:
+    from shared.delivery.budgets.purse import Purse  # which is told by this what was spent
 
 # Writes that are to be committed with a step's result; asked for at each try of that commit, as
 # what they hold may depend on what others have written since.
@@ -61,7 +64,7 @@ class Spent:
 
     `calls` are the requests to models that are over, answered or not. `sources` are the chunks
     that were retrieved, None where nothing was searched for. `settling` gives the writes that
-    belong to whatever is recorded of the attempt: what it has spent of a budget.
+    belong to whatever is recorded of the attempt: what it has spent of a budget, by its `purse`.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -73,6 +76,7 @@ class Spent:
     beside: Beside | None = None
     cached: bool = False  # the output is one that was kept
     settling: Callable[[], Sequence[Write]] = tuple
+    purse: Purse | None = None
     note: AgentNote | None = None
 
     def put_beside(self, beside: Beside) -> None:

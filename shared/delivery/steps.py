@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.delivery.attending import Attended, standing
+from shared.delivery.budgets.leaving import settle_apart
 from shared.delivery.claim import (
     Claim,
     Finished,
@@ -111,6 +112,7 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
     try:
         return await step.begin(held, work)
     except StepCancelled:
+        await settle_apart(step.spent, deps)
         return Handled("cancelled")
 
 
@@ -145,6 +147,7 @@ class _Step:
         self._closing = Closing(deps, scope, envelope)
         self._began = deps.clock.now()
         self._tried = Usage()
+        self.spent = Spent()  # of the try under way
 
     async def begin(self, held: Claim, work: Work) -> Handled:
         """Carries the step out, unless its run is over and what its steps have done is undone.
@@ -165,7 +168,7 @@ class _Step:
         calls: list[ModelCall] = []
         self._received.calls = calls
         while True:
-            spent = Spent(calls=calls)
+            self.spent = spent = Spent(calls=calls)
             try:
                 variables = await variables_of(self._deps.store, self._scope, self._envelope)
                 outcome = spent.succeeded(await self._worked(held, variables, work, spent))

@@ -143,7 +143,7 @@ def _require_affordable(source: Source, version: FlowVersion, root: Path | None)
         from shared.prompting.checks.budget import budget_problems  # noqa: PLC0415 - few have one
 
         prices = read_prices(root) if root is not None and (root / PRICES).is_file() else None
-        problems = list(budget_problems(source, version.flow, version.prompts, prices))
+        problems = list(budget_problems(source, version, prices))
         if problems:
             raise SourceProblems(problems)
 

@@ -116,6 +116,8 @@ def _apply(documents: dict[str, Document], write: Write, revision: str) -> Writt
     """Carries out one write on a state that is thrown away where a later one fails."""
     before = documents.get(write.path)
     if isinstance(write, Delete):
+        if write.revision is not None and (before is None or before.revision != write.revision):
+            raise StaleError(write.path)
         documents.pop(write.path, None)
         return Written("")
     after = _after(before, write)

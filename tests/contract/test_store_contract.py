@@ -207,6 +207,20 @@ async def test_a_document_is_deleted_at_a_revision_or_not_at_all(
     assert await store.get(path) is None
 
 
+async def test_a_delete_may_name_the_revision_itself(store: Store, collection: str) -> None:
+    path, count = f"{collection}/a", f"{collection}/count"
+    [first] = await store.commit([Create(path, {"n": 1})])
+    [second] = await store.commit([Update(path, {"n": 2}, first.revision)])
+    with pytest.raises(StaleError):
+        await store.commit([Delete(path, first.revision), Increment(count, {"n": 1})])
+    assert (await the(store, path)).data == {"n": 2}
+    await store.commit([Delete(path, second.revision), Increment(count, {"n": 1})])
+    with pytest.raises(StaleError):  # it is not there any more
+        await store.commit([Delete(path, second.revision), Increment(count, {"n": 1})])
+    assert await store.get(path) is None
+    assert (await the(store, count)).data == {"n": 1}
+
+
 async def test_no_writes_are_no_commit(store: Store) -> None:
     assert await store.commit([]) == []
 

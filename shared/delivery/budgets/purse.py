@@ -1,7 +1,7 @@
 """Decides whether a model may be called: the dearest that the call can be is reserved before it.
 
 What others hold may come back, and is waited for; what does not fit even so goes down the ladder
-that the flow declares. Counting is `till`'s.
+that the flow declares, or fails where texts are to be embedded. Counting is `till`'s.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from shared.delivery.deps import Deps
 from shared.delivery.outcome import Spent
 from shared.delivery.steps import StepTask
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.budgets.declared import Account, Amount, Budget, amount, most_input
+from shared.domain.budgets.declared import (
+    Account,
+    Amount,
+    Budget,
+    amount,
+    most_embedded,
+    most_input,
+)
 from shared.domain.budgets.ladder import LONGEST, request_on
-from shared.domain.budgets.records import Balance, Owner
+from shared.domain.budgets.records import EMBEDDING, Balance, Owner
 from shared.domain.envelope import ModelRequest, RunPins
 from shared.domain.ids import digest
 from shared.domain.records import StepRecord, Tokens
+from shared.domain.retrieval.vectors import EmbedRequest
 from shared.errors import BudgetExceededError, PriceUnknownError
-from shared.ports import Model, Write
+from shared.ports import Embedder, Model, Write
 
 _NOT_BILLED = frozenset({"ModelBusy", "ModelRequest"})  # the model's API has refused to answer
 _IN_REQUEST = 10.0  # seconds that others' calls are waited for before the step is put off
@@ -34,7 +42,9 @@ _PATIENCE = timedelta(minutes=30)  # what is held after that counts as spent
 
 
 async def purse_of(task: StepTask, deps: Deps) -> Purse | None:
-    """The purse of a step's model calls; None, without a read, where nothing limits them."""
+    """The purse of an attempt at a step; None, without a read, where nothing limits its calls."""
+    if task.spent.purse is not None:
+        return task.spent.purse
     flow, run, record = task.scope.version.flow, task.envelope.run, task.record
     if (flow.budget is None and not run.budgets) or record is None or deps.model is None:
         return None
@@ -47,7 +57,8 @@ async def purse_of(task: StepTask, deps: Deps) -> Purse | None:
         return None
     timeout = flow.declared(task.envelope.step).timeout or task.seconds
     wait = min(_IN_REQUEST, task.seconds / 4, timeout / 4)
-    about: dict[str, Any] = {"model": deps.model, "budget": held[-1][1], "wait": wait}
+    models: dict[str, Any] = {"model": deps.model, "embedder": deps.embedder}
+    about = {**models, "budget": held[-1][1], "wait": wait}
     return Purse(deps, task.spent, record, tuple(accounts), **about)
 
 
@@ -92,11 +103,13 @@ class Purse:
         accounts: Sequence[Account],
         *,
         model: Model,
+        embedder: Embedder | None = None,
         budget: Budget,
         wait: float,
     ) -> None:
         self._deps = deps
         self._model = model
+        self._embedder = embedder
         self._spent = spent
         self._record = record
         self._accounts = accounts
@@ -104,14 +117,16 @@ class Purse:
         self._wait = wait
         self._till = Till(deps, record, accounts)
         self._known = len(spent.calls)  # calls that are settled, or were another's
-        spent.settling = self.settlement
+        self._refusals_are_free = True  # not where a call is several requests to the model's API
+        spent.purse, spent.settling = self, self.settlement
 
     async def reserve(self, request: ModelRequest) -> ModelRequest:
         """The request that may be sent, as it is or as the ladder has made it.
 
         Raises BudgetExceededError, PriceUnknownError, StepDeferred, ClaimLostError.
         """
-        breach, asking = await self._try(request), Asking(self._record)
+        self._refusals_are_free = True
+        breach, asking = await self._try_request(request), Asking(self._record)
         for rung in self._rungs:
             if breach is None or rung == "stop":
                 break
@@ -122,10 +137,24 @@ class Purse:
                 continue
             less = request_on(rung, request, self._longest(request))
             if less is not None:
-                request, breach = less, await self._try(less)
+                request, breach = less, await self._try_request(less)
         if breach is not None:
             raise BudgetExceededError(f"{breach}{asking.told}")
         return request
+
+    async def reserve_embedding(self, request: EmbedRequest) -> None:
+        """Reserves what it may cost to have texts embedded; there is nothing cheaper to be tried.
+
+        Raises as `reserve` does.
+        """
+        assert self._embedder is not None
+        self._refusals_are_free = len(request.texts) == 1
+        tokens = Tokens(input=most_embedded(request.texts))
+        cost = self._embedder.cost(request.model, tokens)
+        wanted = self._priced(request.model, cost, tokens.input)
+        breach = await self._try(wanted, call=EMBEDDING)
+        if breach is not None:
+            raise BudgetExceededError(str(breach))
 
     def settlement(self) -> list[Write]:
         """What the step's own commit must hold beside it, whatever has become of the step."""
@@ -133,14 +162,17 @@ class Purse:
 
     # -- one call ---------------------------------------------------------------------------
 
-    async def _try(self, request: ModelRequest) -> Breach | None:
-        """Reserves what the request may cost; or nothing, where that does not fit."""
-        wanted, waited = self._worst(request), 0.0
+    async def _try_request(self, request: ModelRequest) -> Breach | None:
+        return await self._try(self._worst(request), call=self._spent.usage.llm_calls + 1)
+
+    async def _try(self, wanted: Amount, *, call: int) -> Breach | None:
+        """Reserves what a call may cost; or nothing, where that does not fit."""
+        waited = 0.0
         while True:
-            balances = await self._hold(wanted)
+            balances = await self._hold(wanted, call)
             if not self._lacking(balances, [one.taken for one in balances], wanted):
                 return None
-            balances = await self._hold(Amount())
+            balances = await self._hold(Amount(), call)
             breach = self._lacking(balances, [one.spent + wanted for one in balances], wanted)
             late = self._lacking(balances, [one.taken + wanted for one in balances], wanted)
             if breach is not None or (late is not None and self._is_out_of_patience()):
@@ -176,9 +208,8 @@ class Purse:
 
     # -- amounts ----------------------------------------------------------------------------
 
-    async def _hold(self, wanted: Amount) -> list[Balance]:
+    async def _hold(self, wanted: Amount, call: int) -> list[Balance]:
         billed, self._known = self._billed(), len(self._spent.calls)
-        call = self._spent.usage.llm_calls + 1
         return await self._till.hold(wanted, spent=billed, call=call)
 
     def _billed(self) -> Amount:
@@ -189,18 +220,23 @@ class Purse:
         call = calls[-1]
         if call.reply is not None:
             tokens = call.reply.tokens
-            cost = self._model.cost(call.asked, tokens)
-            return amount(cost, tokens.input + tokens.output)
-        is_free = call.error is not None and call.error.code in _NOT_BILLED
-        return Amount() if is_free else self._till.held
+            is_embedding = self._embedder is not None and call.operation == "embeddings"
+            priced = self._embedder if is_embedding else self._model
+            assert priced is not None
+            return amount(priced.cost(call.asked, tokens), tokens.input + tokens.output)
+        is_refused = call.error is not None and call.error.code in _NOT_BILLED
+        return Amount() if is_refused and self._refusals_are_free else self._till.held
 
     def _worst(self, request: ModelRequest) -> Amount:
         """What the request may cost at most."""
         tokens = Tokens(input=most_input(request), output=self._longest(request))
         cost = self._model.cost(request.model, tokens)
+        return self._priced(request.model, cost, tokens.input + tokens.output)
+
+    def _priced(self, model: str, cost: float | None, tokens: int) -> Amount:
         if cost is None and any(account.usd is not None for account in self._accounts):
-            raise PriceUnknownError(f"model {request.model!r} is not in the price table")
-        return amount(cost, tokens.input + tokens.output)
+            raise PriceUnknownError(f"model {model!r} is not in the price table")
+        return amount(cost, tokens)
 
     def _longest(self, request: ModelRequest) -> int:
         """Tokens of the longest answer that the request allows for."""

@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from shared.delivery.deps import Deps
 from shared.domain.budgets.declared import Account, Amount
-from shared.domain.budgets.records import Balance, HoldRecord, hold_path, increments
+from shared.domain.budgets.records import (
+    EMBEDDING,
+    Balance,
+    HoldRecord,
+    hold_path,
+    increments,
+)
 from shared.domain.records import StepRecord
 from shared.errors import ClaimLostError, Conflict
 from shared.ports import Create, Delete, Document, Increment, Update, Write, Written
 
+_GRACE = timedelta(minutes=1)  # after the claim's lease; a commit that is late may still come
 _UNKNOWN = frozenset({"lost", "running"})  # attempts that did not say how many calls they made
 
 
@@ -58,28 +66,37 @@ class Till:
     def settlement(self, spent: Amount) -> list[Write]:
         """What gives the hold up, of which so much was spent: for the commit of the step itself.
 
-        The step's own write fences it: whoever may make that still has the hold. Where nobody
+        The hold's revision and the step's own write fence it: it is counted once. Where nobody
         knows what is held, the next attempt finds out.
         """
         if self._revision is None or not self._is_known:
             return []
         change = Balance(reserved=-self.held, spent=spent)
-        return [Delete(self._path), *self._counts(dict.fromkeys(self._accounts, change))]
+        return [
+            Delete(self._path, self._revision),
+            *self._counts(dict.fromkeys(self._accounts, change)),
+        ]
 
     # -- the commit -------------------------------------------------------------------------
 
     def _hold(self, wanted: Amount, call: int) -> HoldRecord:
         attempt = len(self._record.attempts)
         return HoldRecord(
-            mark=f"{self._record.fence}.{attempt}.{self._tries}",
+            mark=f"{self._record.fence}.{attempt}.{self._tries}.{self._record.owner}",
             fence=self._record.fence,
             attempt=attempt,
             call=call,
             usd=wanted.usd,
             tokens=wanted.tokens,
             accounts=list(self._accounts),
+            until=self._until,
             expire_at=self._deps.expire_at(),
         )
+
+    @property
+    def _until(self) -> datetime | None:
+        lease = self._record.lease_until
+        return lease + _GRACE if lease is not None else None
 
     def _write(self, record: HoldRecord) -> Create | Update:
         if self._revision is None:
@@ -140,7 +157,8 @@ class Till:
         if former.attempt > len(self._record.attempts):
             return True
         attempt = self._record.attempts[former.attempt - 1]
-        return attempt.outcome in _UNKNOWN or attempt.usage.llm_calls >= former.call
+        is_made = former.call == EMBEDDING or attempt.usage.llm_calls >= former.call
+        return attempt.outcome in _UNKNOWN or is_made
 
     async def balances(self) -> list[Balance]:
         """How the accounts stand."""

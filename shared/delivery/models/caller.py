@@ -5,7 +5,7 @@ Whoever asks models does so by this, so that all calls are billed, held for and 
 
 from __future__ import annotations
 
-from shared.delivery.budgets.purse import Purse, purse_of
+from shared.delivery.budgets.purse import purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.models.admission import Admission
 from shared.delivery.models.breakers import Breakers
@@ -32,8 +32,6 @@ class Caller:
         self._seconds = seconds
         self._breakers = Breakers(deps)
         self._admission = Admission(deps, task.envelope.run.flow, seconds / 3)
-        self._purse: Purse | None = None
-        self._has_purse = False
 
     async def ask(self, request: ModelRequest) -> ModelReply:
         """The answer of the first model of the request's chain that gives one.
@@ -59,11 +57,10 @@ class Caller:
         raise AssertionError("a chain has at least one model")
 
     async def _once(self, request: ModelRequest, seconds: float) -> ModelReply:
-        if not self._has_purse:
-            self._purse, self._has_purse = await purse_of(self._task, self._deps), True
+        purse = await purse_of(self._task, self._deps)
         await self._admission.admit(request)
-        if self._purse is not None:
-            held = await self._purse.reserve(request)
+        if purse is not None:
+            held = await purse.reserve(request)
             if held.model != request.model:
                 await self._admission.admit(held)
             request = held

@@ -31,10 +31,15 @@ async def embedded(
     purpose: Purpose,
     seconds: float,
 ) -> Embedded:
-    """A vector for each text, billed to the step. Raises what `Embedder.embed` does."""
+    """A vector for each text, billed to the step, and held for first where that has a budget.
+
+    Raises what `Embedder.embed` and `Purse.reserve_embedding` do.
+    """
     if deps.embedder is None:
         raise MessageInvalidError("this stage has no model that embeds")
     request = EmbedRequest(tuple(texts), collection.model, collection.dimensions, purpose)
+    if spent.purse is not None:
+        await spent.purse.reserve_embedding(request)
     with spent.embedding(deps.embedder, request.model, deps.clock.now) as asked:
         answer = await deps.embedder.embed(request, seconds=seconds * _SHARE)
         asked.reply = ModelReply("", answer.tokens, answer.model)

@@ -6,7 +6,7 @@ Pure. Amounts are whole micro-USD and tokens; what is kept of them is in `budget
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -198,3 +198,8 @@ def most_input(request: ModelRequest) -> int:
         texts.append(str(request.output_schema))
     size = sum(len(text.encode(errors="replace")) for text in [request.system or "", *texts])
     return size + _AROUND_REQUEST + _AROUND_TEXT * len(texts)
+
+
+def most_embedded(texts: Sequence[str]) -> int:
+    """Tokens that texts have at most, where each may be a request of its own."""
+    return sum(len(text.encode(errors="replace")) + _AROUND_TEXT for text in texts)

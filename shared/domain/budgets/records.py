@@ -18,6 +18,7 @@ from shared.domain.recording import Record
 
 RESERVED, SPENT, RAISED = "reserved", "spent", "raised"
 BUDGETS = "segue-budgets"  # attribute of a child's event: the runs above it that have budgets
+EMBEDDING = 0  # a hold's `call` where texts are embedded, which an attempt does not count
 MOST_ABOVE = 1024  # bytes of it, as Pub/Sub limits an attribute
 
 
@@ -89,6 +90,7 @@ class HoldRecord(Record):
     """`runs/{run_id}/holds/{step}`: what is reserved for the step's call in flight, in `accounts`.
 
     `mark` says for which call of which attempt: a lost answer is told from another's hold by it.
+    Whoever was to settle it has until `until`; what is left after that, `sweep` counts as spent.
     """
 
     mark: str
@@ -98,6 +100,7 @@ class HoldRecord(Record):
     usd: int
     tokens: int
     accounts: list[str] = Field(default_factory=list)
+    until: datetime | None = None
     expire_at: datetime
 
     @property

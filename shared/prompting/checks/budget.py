@@ -12,17 +12,19 @@ from shared.domain.budgets.ladder import LONGEST
 from shared.domain.budgets.prices import PriceTable
 from shared.domain.flow import Flow
 from shared.domain.records import Tokens
+from shared.domain.retrieval.collection import Collection
 from shared.domain.step import FlowStep, PromptStep, Step
-from shared.domain.version import PromptVersion, all_prompts_of
+from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
 from shared.prompting.source import Location, Problem, Source
 
 _CACHED = "cached_content"
 
 
 def budget_problems(
-    source: Source, flow: Flow, prompts: Mapping[str, PromptVersion], prices: PriceTable | None
+    source: Source, version: FlowVersion, prices: PriceTable | None
 ) -> Iterator[Problem]:
     """All that is wrong with what the flow may spend."""
+    flow, prompts = version.flow, version.prompts
     if flow.budget is None:
         return
     for at, told in _of_limits(flow, flow.budget):
@@ -31,6 +33,8 @@ def budget_problems(
         for prompt in (prompts[one] for one in all_prompts_of(step) if one in prompts):
             for told in _of_prompt(prompt, step, flow.budget, prices):
                 yield source.problem(("steps", name), f"step {name!r}: {told}")
+    for told in _of_collections(version.collections, flow.budget, prices):
+        yield source.problem(("budget",), told)
     for place, told in _of_ladder(flow.budget, prices):
         yield source.problem(("budget", "on_breach", place), told)
 
@@ -40,6 +44,15 @@ def _of_ladder(budget: Budget, prices: PriceTable | None) -> Iterator[tuple[int,
         if isinstance(rung, OtherModel) and prices is not None:
             for told in _unknown(rung.model, budget, prices, limited=True):
                 yield place, told
+
+
+def _of_collections(
+    collections: Mapping[str, Collection], budget: Budget, prices: PriceTable | None
+) -> Iterator[str]:
+    for name, collection in collections.items():
+        if prices is not None:
+            for told in _unknown(collection.model, budget, prices, limited=True):
+                yield f"collection {name!r}: {told}"
 
 
 def _of_limits(flow: Flow, budget: Budget) -> Iterator[tuple[Location, str]]:

@@ -91,3 +91,12 @@ def test_a_prompt_may_say_itself_how_long_its_answer_is(tmp_path: Path):
 def test_a_flow_that_asks_no_model_has_no_use_for_a_budget(tmp_path: Path):
     [problem] = problems(tmp_path, "{usd: 1}", step="action: log.write, with: {message: x}")
     assert "no step of the flow asks a model" in problem
+
+
+def test_a_collection_whose_model_has_no_price_cannot_be_held_to_usd(tmp_path: Path):
+    (tmp_path / "collections").mkdir()
+    declared = "collection: c\nmodel: dear\n"
+    (tmp_path / "collections" / "c.yaml").write_text(declared, "utf-8")
+    search = "retrieve: {collection: c, query: x}"
+    [problem] = problems(tmp_path, "{usd: 1}", step=search)
+    assert "3: collection 'c': the price of 'dear' is not known" in problem
