@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from emulator.simulation.core_engine import core_platform
-from shared.testing.simulator.case import Case
 from shared.testing.simulator.endings import Ending
 from shared.testing.simulator.engine import Platform
 from shared.testing.simulator.simulation import Simulation, Verdict, calm
@@ -36,15 +35,12 @@ def calm_endings(number: int) -> Mapping[str, Ending]:
     return verdict.endings
 
 
-def case_of(seed: int) -> Case:
-    return CASES[seed % len(CASES)]
-
-
-def verdict_of(seed: int) -> Verdict:
-    """Plays a seed."""
-    endings = calm_endings(seed % len(CASES))
+def verdict_of(seed: int, number: int | None = None) -> Verdict:
+    """Plays a seed: of the case whose turn it is, or of the one at that place among the cases."""
+    number = seed % len(CASES) if number is None else number
+    endings = calm_endings(number)
     with replaced(TOOLS):
-        return Simulation(case_of(seed), seed, platform(), endings=endings).play()
+        return Simulation(CASES[number], seed, platform(), endings=endings).play()
 
 
 @dataclass

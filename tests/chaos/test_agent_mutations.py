@@ -46,16 +46,16 @@ def a_hand_off_has_no_effect(patch: Patch) -> None:
     patch.setattr(conversation, "speaker_after", lambda step, *_: step)
 
 
-MUTATIONS = (
-    a_hand_off_has_no_effect,
-    a_call_is_made_again_whatever_its_effect,
-    a_turn_follows_the_first_call_that_has_ended,
-    a_turn_that_has_ended_sends_nothing_again,
-)
+MUTATIONS = {
+    a_hand_off_has_no_effect: of_case("agent"),
+    a_call_is_made_again_whatever_its_effect: of_case("agent", since=28),
+    a_turn_follows_the_first_call_that_has_ended: of_case("agent"),
+    a_turn_that_has_ended_sends_nothing_again: of_case("agent"),
+}
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_an_agent_without_a_part_is_found_out(
     mutate: Mutation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    require_found_out(mutate, monkeypatch, of_case("agent"))
+    require_found_out(mutate, monkeypatch, MUTATIONS[mutate])

@@ -247,37 +247,37 @@ def a_batch_is_not_made_sure_of(patch: Patch) -> None:
     patch.setattr(collecting, "_closing", closing)
 
 
-# By the case that has it.
+# By the case that has it, and the seed from which on it is soon found out.
 MUTATIONS = {
-    a_join_of_some_is_decided_by_its_last_branch_alone: "race",
-    a_repetition_decides_only_what_it_decides_for_the_first_time: "race",
-    a_failure_that_is_provided_for_leads_nowhere: "provided",
-    a_failure_that_is_provided_for_ends_the_run: "provided",
-    a_failure_is_provided_for_outside_its_own_commit: "provided",
-    a_given_up_step_is_not_rerouted_again: "provided",
-    a_run_does_not_end_where_it_is_finished_early: "early",
-    an_item_that_has_ended_sends_nothing_again: "maps",
-    a_map_ends_as_often_as_somebody_finds_that_it_has: "maps",
-    a_map_begins_again_with_each_repetition: "maps",
-    no_item_is_sent_after_those_a_map_begins_with: "maps",
-    a_redrive_leaves_out_the_items_that_were_never_sent: "doomed-map",
-    a_redrive_leaves_failed_items_as_they_are: "doomed-map",
-    whoever_counts_counts_before_its_own_end: "maps",
-    a_given_up_item_is_forgotten: "maps",
-    nobody_takes_up_what_is_due: "retries",
-    what_is_due_is_forgotten_before_it_is_sent: "retries",
-    a_step_is_tried_once_more_than_it_says: "retries",
-    a_try_is_put_off_by_whoever_had_the_step: "retries",
-    an_early_signal_is_forgotten: "waits",
-    a_wait_ends_as_often_as_something_comes: "waits",
-    what_follows_from_a_wait_is_left_to_whoever_ends_it: "waits",
-    the_keys_of_runs_are_not_fenced: "ordered",
-    whoever_comes_is_let_in_while_others_wait: "ordered",
-    the_last_to_come_is_the_first_to_begin: "ordered",
-    a_batch_is_not_made_sure_of: "batched",
+    a_join_of_some_is_decided_by_its_last_branch_alone: of_case("race"),
+    a_repetition_decides_only_what_it_decides_for_the_first_time: of_case("race"),
+    a_failure_that_is_provided_for_leads_nowhere: of_case("provided"),
+    a_failure_that_is_provided_for_ends_the_run: of_case("provided"),
+    a_failure_is_provided_for_outside_its_own_commit: of_case("provided", since=11),
+    a_given_up_step_is_not_rerouted_again: of_case("provided", since=8),
+    a_run_does_not_end_where_it_is_finished_early: of_case("early"),
+    an_item_that_has_ended_sends_nothing_again: of_case("maps", since=28),
+    a_map_ends_as_often_as_somebody_finds_that_it_has: of_case("maps"),
+    a_map_begins_again_with_each_repetition: of_case("maps"),
+    no_item_is_sent_after_those_a_map_begins_with: of_case("maps"),
+    a_redrive_leaves_out_the_items_that_were_never_sent: of_case("doomed-map"),
+    a_redrive_leaves_failed_items_as_they_are: of_case("doomed-map"),
+    whoever_counts_counts_before_its_own_end: of_case("maps"),
+    a_given_up_item_is_forgotten: of_case("maps", since=32),
+    nobody_takes_up_what_is_due: of_case("retries"),
+    what_is_due_is_forgotten_before_it_is_sent: of_case("retries", since=28),
+    a_step_is_tried_once_more_than_it_says: of_case("retries"),
+    a_try_is_put_off_by_whoever_had_the_step: of_case("retries"),
+    an_early_signal_is_forgotten: of_case("waits", since=4),
+    a_wait_ends_as_often_as_something_comes: of_case("waits", since=40),
+    what_follows_from_a_wait_is_left_to_whoever_ends_it: of_case("waits", since=40),
+    the_keys_of_runs_are_not_fenced: of_case("ordered"),
+    whoever_comes_is_let_in_while_others_wait: of_case("ordered", since=72),
+    the_last_to_come_is_the_first_to_begin: of_case("ordered"),
+    a_batch_is_not_made_sure_of: of_case("batched", since=14),
 }
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_a_construct_without_this_part_is_found_out(mutate: Mutation, monkeypatch: Patch):
-    require_found_out(mutate, monkeypatch, of_case(MUTATIONS[mutate]))
+    require_found_out(mutate, monkeypatch, MUTATIONS[mutate])

@@ -10,7 +10,7 @@ import pytest
 
 from shared.delivery.commands import cancelling, marking, pausing
 from shared.testing.simulator.weather import weather_of
-from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
+from tests.chaos.mutating import Mutation, Patch, Play, of_case, require_found_out
 
 
 def a_cancel_forgets_what_has_not_begun(patch: Patch) -> None:
@@ -48,9 +48,9 @@ def test_a_stop_without_this_part_is_found_out(mutate: Mutation, monkeypatch: Pa
     require_found_out(mutate, monkeypatch, _stopped(mutate))
 
 
-def _stopped(mutate: Mutation) -> Iterator[int]:
+def _stopped(mutate: Mutation) -> Iterator[Play]:
     """Seeds in which somebody stops runs."""
-    for seed in of_case(MUTATIONS[mutate]):
-        weather = weather_of(seed)
+    for play in of_case(MUTATIONS[mutate]):
+        weather = weather_of(play.seed)
         if weather.cancels or weather.pauses:
-            yield seed
+            yield play

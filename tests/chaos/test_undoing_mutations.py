@@ -27,12 +27,12 @@ def what_was_done_first_is_undone_first(patch: Patch) -> None:
     patch.setattr(undoing, "undoing_of", mirrored)
 
 
-MUTATIONS = (
-    what_is_under_way_is_not_waited_for,
-    what_was_done_first_is_undone_first,
-)
+MUTATIONS = {
+    what_is_under_way_is_not_waited_for: of_case("undone", since=15),
+    what_was_done_first_is_undone_first: of_case("undone"),
+}
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_undoing_without_this_part_is_found_out(mutate: Mutation, monkeypatch: Patch):
-    require_found_out(mutate, monkeypatch, of_case("undone"))
+    require_found_out(mutate, monkeypatch, MUTATIONS[mutate])
