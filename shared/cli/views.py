@@ -44,7 +44,7 @@ def _relations(report: Report) -> Iterator[RenderableType]:
         told = value if len(value) <= _BOARD else f"{value[:_BOARD]} …"
         by = f"[dim]by {safe(entry['by'])}[/]"
         yield Text.from_markup(f"  [dim]blackboard[/] {safe(key)} = {safe(told)} {by}")
-    for key in ("hook_of", "fallback_of", "shadow_of", "undoes", "undone_by"):
+    for key in ("hook_of", "fallback_of", "shadow_of", "judge_of", "undoes", "undone_by"):
         if report.get(key):
             yield Text.from_markup(f"  [dim]{key.replace('_', ' ')}[/] {safe(report[key])}")
 

@@ -28,6 +28,7 @@ from shared.domain.durations import Seconds
 from shared.domain.expressions import names
 from shared.domain.instances import LOOP, instance_of
 from shared.domain.model import Declared, Json
+from shared.domain.rollouts.judges import Judges
 from shared.domain.starts.batches import Batch
 from shared.domain.starts.by_name import START
 from shared.domain.starts.control import Concurrency, Debounce, Rate
@@ -158,6 +159,7 @@ class Flow(Declared):
     on_failure: str | None = Field(
         None, pattern=FLOW_NAME, description="Name of a flow that is started when a run fails."
     )
+    judge: Judges = Field(default_factory=dict)
     steps: dict[str, AnyStep] = Field(min_length=1)
     outputs: dict[str, Json] = Field(
         default_factory=dict, description="Templates over the steps; the run's result."

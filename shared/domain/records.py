@@ -137,6 +137,7 @@ class RunRecord(Record):
     fallback: str | None = None  # the flow that a rollout starts where it fails
     fallback_of: str | None = None  # the run that it takes the place of
     shadow_of: str | None = None  # the run beside which it goes, without effects
+    judge_of: str | None = None  # the run that it judges
     expire_at: datetime
 
     @property

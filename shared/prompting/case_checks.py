@@ -105,7 +105,7 @@ async def _judged(
         return [f"judge {judge.prompt}: {error.code}: {error.detail}"]
     output, _ = _output(reply.text, request.output_schema)
     score = output.get("score") if isinstance(output, dict) else None
-    if isinstance(score, bool) or not isinstance(score, int | float):
+    if not isinstance(score, int | float):  # a boolean is one: 0 or 1
         return [f"judge {judge.prompt} gave no score: {_shortened(reply.text)}"]
     if score < judge.at_least:
         return [f"judge {judge.prompt} gave {score}, less than {judge.at_least}"]

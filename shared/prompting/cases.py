@@ -130,11 +130,22 @@ def _problems(
 def _of_answer(
     source: Source, at: Location, check: AnswerCheck, prompts: Mapping[str, PromptVersion]
 ) -> Iterator[Problem]:
-    if check.judge is not None and check.judge.prompt not in prompts:
+    if check.judge is not None:
+        judge = prompts.get(check.judge.prompt)
         told = no_such_prompt(check.judge.prompt, prompts)
-        yield source.problem((*at, "judge", "prompt"), told)
+        if judge is not None:
+            told = f"prompt {judge.name!r} gives no `score`; add one to its `output`"
+        if judge is None or not _may_score(judge):
+            yield source.problem((*at, "judge", "prompt"), told)
     for number, expression in enumerate(check.where):
         try:
             syntax(expression, expression=True)
         except ExpressionError as error:
             yield source.problem((*at, "where", number), error.detail)
+
+
+def _may_score(judge: PromptVersion) -> bool:
+    """Whether an answer of it can have a `score`, as far as its schema tells."""
+    output = judge.head.output
+    properties = output.get("properties", {"score": {}}) if output is not None else {}
+    return isinstance(properties, dict) and "score" in properties

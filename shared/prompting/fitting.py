@@ -21,6 +21,7 @@ def with_references(
 ) -> Mapping[str, PromptVersion]:
     """The prompts by name, and by whatever the flow calls them."""
     called = {name for step in flow.steps.values() for name in all_prompts_of(step)}
+    called |= {judge.prompt for judge in flow.judge.values()}
     return {**prompts, **dict(_bundled(prompts, called - prompts.keys()))}
 
 

@@ -5,7 +5,7 @@ A file with a mistake is left out and reported; the others are served.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +83,12 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     unfit = children_problems(known, frozenset(path.stem for path in paths))
     files = {problem.file for problem in unfit}
     sound = {name: one for name, one in flows.items() if sources[name].file not in files}
+    for name, version in list(sound.items()):
+        for judge in _judges(sources[name], version.flow, sound, problems):
+            try:
+                sound[judge.data["flow"]] = _flow_in(judge, prompts, calls, tools, collections)
+            except SourceProblems as error:
+                problems.extend(error.problems)
     rollouts = _read_rollouts(root, sound, prompts, problems)
     told = tuple(sorted([*problems, *unfit]))
     return Library(sound, prompts, told, tools, rollouts, collections)
@@ -135,6 +141,23 @@ def _flow_in(
     if (message := too_large(version)) is not None:
         raise SourceProblems([Problem(file, 1, message)])
     return version
+
+
+def _judges(
+    source: Source, flow: Flow, flows: Mapping[str, FlowVersion], problems: list[Problem]
+) -> Iterator[Source]:
+    """The flows that judge one's runs. Loaded where there are some."""
+    if not flow.judge:
+        return
+    from shared.domain.rollouts.judges import judging  # noqa: PLC0415
+
+    for outcome, judge in flow.judge.items():
+        declared = judging(flow.flow, outcome, judge)
+        if declared["flow"] in flows:
+            told = f"the flow that judges would be {declared['flow']!r}, which is there already"
+            problems.append(source.problem(("judge", outcome), f"{told}; rename one"))
+        else:
+            yield Source(source.file, declared, {})
 
 
 def _require_affordable(source: Source, version: FlowVersion, root: Path | None) -> None:

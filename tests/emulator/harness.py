@@ -44,7 +44,9 @@ ROLLOUTS = {
     " guard: {metric: liked}}\n",
 }
 FLOWS = {
-    "rolled": "flow: rolled\non: {event: test.rolled}\nsteps:\n  say: {prompt: test/rolled}\n",
+    "rolled": "flow: rolled\non: {event: test.rolled}\nsteps:\n  say: {prompt: test/rolled}\n"
+    "judge:\n  helpful: {prompt: judges/helpful, share: 50%,"
+    ' with: {asked: "Says {{ event.data.user }}.", answer: "{{ say.text }}"}}\n',
     "asked": "flow: asked\non: {event: test.asked}\nsteps:\n"
     "  ok: {wait: {for: approval, timeout: 1h}}\n"
     "  go: {needs: ok, wait: {for: signal, name: paid/in full}}\n"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.prompts.refs import PromptRef
+from shared.domain.rollouts.outcomes import OutcomeRecord, outcome_path
 from shared.domain.rollouts.shadows import ComparisonRecord, comparison_path
 from shared.prompting.prompt_file import read_prompt
 from shared.prompting.pushing import By, PromptChanges
@@ -55,6 +56,14 @@ async def test_a_canary_is_sticky_counted_and_promoted_without_a_deployment(
     groups = {group["variant"]: group for group in json.loads(text)["groups"]}
     assert (code, sum(group["runs"] for group in groups.values())) == (0, 16 + len(tried))
     assert groups["staging"]["outcomes"]["liked"]["value"] == 1
+
+    async def judged() -> OutcomeRecord | None:
+        """What the judge said of one of the half that it judges."""
+        said = await store.get_many([outcome_path(run["run_id"], "helpful") for run in runs])
+        return next((OutcomeRecord.of(one.data) for one in said if one is not None), None)
+
+    said = await system.eventually(judged, "the judge")
+    assert (said.value, str(said.by).startswith("rolled-judge-helpful-")) == (0.9, True)
 
 
 async def test_the_flow_in_code_runs_beside_the_agent_and_comes_to_the_same(

@@ -19,6 +19,11 @@ def test_every_file_of_cases_is_sound() -> None:
     assert CASES.of.keys() <= PROMPTS.keys()
 
 
+def test_every_shipped_prompt_has_a_case_of_what_is_rendered() -> None:
+    lacking = PROMPTS.keys() - {name for name, case in EACH if case.rendered is not None}
+    assert not lacking, "write cases/<prompt>.yaml"
+
+
 @pytest.mark.parametrize(
     ("name", "case"), EACH, ids=[f"{name}: {case.name}" for name, case in EACH]
 )

@@ -9,6 +9,7 @@ import functions.act.calls  # registers the functions that flows call
 import functions.act.flows  # noqa: F401 - the same
 from shared.calls import registered_names
 from shared.domain.step import RetrieveStep
+from shared.prompting.cases import read_cases
 from shared.prompting.library import Library, read_library, read_prices
 from shared.prompting.prompt_file import SUFFIX
 from shared.runtime.settings import ROOT
@@ -31,8 +32,11 @@ def test_nothing_is_left_out(library: Library) -> None:
     assert len(library.prompts) == len(files)
 
 
-def test_every_prompt_is_used_by_a_flow(library: Library) -> None:
+def test_every_prompt_is_used_by_a_flow_or_judges_a_case(library: Library) -> None:
     used = {name for version in library.flows.values() for name in version.prompts}
+    cases = read_cases(PROMPTS, library.prompts)
+    checks = [case.answer for each in cases.of.values() for case in each if case.answer is not None]
+    used |= {check.judge.prompt for check in checks if check.judge is not None}
     assert used == set(library.prompts)
 
 

@@ -27,8 +27,9 @@ _SOURCE = "//segue/runs"
 def must_hear(flow: Flow, status: RunStatus | None = None, *, awaited: bool) -> bool:
     """Whether somebody must hear that such a run has ended so; without a status, of any end."""
     is_hooked = flow.on_failure is not None and status in {None, RunStatus.FAILED}
+    is_judged = bool(flow.judge) and status in {None, RunStatus.SUCCEEDED}
     is_undone = flow.compensates and status is not RunStatus.SUCCEEDED
-    return awaited or is_hooked or is_undone or _may_leave_children(flow, status)
+    return awaited or is_hooked or is_judged or is_undone or _may_leave_children(flow, status)
 
 
 def _may_leave_children(flow: Flow, status: RunStatus | None) -> bool:

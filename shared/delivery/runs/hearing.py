@@ -17,6 +17,7 @@ from shared.delivery.rollouts.counting import count_end
 from shared.delivery.rollouts.falling_back import fall_back
 from shared.delivery.runs import undoing
 from shared.delivery.runs.hooks import start_hook
+from shared.delivery.runs.judging import start_judges
 from shared.delivery.starts.turns import advance
 from shared.domain.commands import RunEnded
 from shared.domain.events import Event
@@ -33,6 +34,7 @@ LISTENERS: tuple[Listener, ...] = (
     leave_no_child,
     start_hook,
     fall_back,
+    start_judges,
     compare_run,
     undoing.nothing_is_under_way,
 )

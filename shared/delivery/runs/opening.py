@@ -33,6 +33,7 @@ from shared.domain.records import (
     event_path,
     run_path,
 )
+from shared.domain.rollouts.judges import JUDGED_RUN
 from shared.domain.rollouts.picks import FALLBACK_OF, NO_PICKS, Picks, flows_of
 from shared.domain.starts.by_name import FAILED_RUN, START, ParentRef, parent_of
 from shared.domain.starts.priorities import attribute_of
@@ -257,6 +258,7 @@ class Opener:
             fallback=picks.fallback,
             shadow_of=picks.shadow_of,
             fallback_of=self._message.attributes.get(FALLBACK_OF),
+            judge_of=self._message.attributes.get(JUDGED_RUN),
             expire_at=self._deps.expire_at(),
         )
         if opening.refusal is None:

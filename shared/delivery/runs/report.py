@@ -82,6 +82,7 @@ async def _relations(run: RunRecord, deps: Deps) -> Report:
         "undoes": run.undoes,
         "fallback_of": run.fallback_of,
         "shadow_of": run.shadow_of,
+        "judge_of": run.judge_of,
         "undone_by": await undone_by(run.run_id, deps) if run.error is not None else None,
     }
     return {name: other for name, other in related.items() if other is not None}

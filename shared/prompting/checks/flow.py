@@ -64,6 +64,7 @@ class FlowCheck:
             *self._trigger(),
             *name_problems(self._source, self._flow),
             *self.of_steps(),
+            *self._judges(),
         ]
 
     def of_steps(self) -> Iterator[Problem]:
@@ -91,6 +92,17 @@ class FlowCheck:
                 return
         if isinstance(self._flow.on, ScheduleTrigger):
             yield from self._schedule(self._flow.on)
+
+    def _judges(self) -> Iterator[Problem]:
+        """Loaded only where a flow has judges: few have."""
+        if not self._flow.judge:
+            return
+        from shared.prompting.checks.judge import JudgeCheck  # noqa: PLC0415
+
+        yield from JudgeCheck(self._source, self._flow, self._prompts).problems()
+        for name, judge in self._flow.judge.items():
+            every = frozenset(self._flow.steps)
+            yield from self._texts(("judge", name, "with"), judge.arguments, every)
 
     def _schedule(self, trigger: ScheduleTrigger) -> Iterator[Problem]:
         """Cron and time zones are loaded only where a flow has a schedule: few have."""

@@ -77,7 +77,8 @@ async def test_what_the_model_answers_is_compared(
     [
         ({"score": 0.8}, None),
         ({"score": 0.7}, "judge judge gave 0.7, less than 0.8"),
-        ({"score": True}, "judge judge gave no score: '{\"score\": true}'"),
+        ({"score": True}, None),
+        ({"score": "1"}, 'judge judge gave no score: \'{"score": "1"}\''),
         ("hm", "judge judge gave no score: 'hm'"),
         (ModelRefusedError("unsafe"), "judge judge: ModelRefused: unsafe"),
     ],
@@ -104,6 +105,11 @@ async def test_a_judge_rates_the_answer(said: Answer, problem: str | None) -> No
             "prompt: sort\ncases:\n- name: a\n  answer:\n    judge: {prompt: no, at_least: 1}\n",
             5,
             "there is no prompt 'no'",
+        ),
+        (
+            "prompt: sort\ncases:\n- name: a\n  answer:\n    judge: {prompt: sort, at_least: 1}\n",
+            5,
+            "prompt 'sort' gives no `score`",
         ),
     ],
 )

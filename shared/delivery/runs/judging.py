@@ -1,0 +1,79 @@
+"""Starts the flows that judge a run which has succeeded, each once, for a share of the runs.
+
+Decides what they are told. Whatever is wrong with that is told of in the log, and touches no run.
+"""
+
+from __future__ import annotations
+
+import json
+
+from shared.delivery.deps import Deps
+from shared.delivery.handled import Received
+from shared.delivery.runs.ending import require_fitting
+from shared.delivery.runs.opening import scope_of_run
+from shared.delivery.scope import load
+from shared.domain.envelope import Message
+from shared.domain.events import derived
+from shared.domain.expressions import fill, names
+from shared.domain.model import Json
+from shared.domain.records import RunRecord, RunStatus
+from shared.domain.rollouts.judges import JUDGED_RUN, Judge, chosen, judging_id, judging_name
+from shared.domain.starts.by_name import by_name
+from shared.domain.version import FlowVersion
+from shared.errors import ExpressionError, Permanent
+from shared.ports import Document
+
+
+async def start_judges(found: Document, run: RunRecord, _received: Received, deps: Deps) -> bool:
+    """Publishes the events that start them; the same run gives the same ones.
+
+    A run in which what is judged was skipped is not judged, nor is one that goes beside another.
+    """
+    if run.status is not RunStatus.SUCCEEDED or run.shadow_of is not None:
+        return True
+    version = await deps.flows.pinned(run.flow, run.flow_version)
+    for outcome in chosen(version.flow.judge, run.flow, run.run_id):
+        try:
+            given = await _given(found, run, version, version.flow.judge[outcome], deps)
+        except Permanent as error:
+            told = f"run {run.run_id} is not judged: {outcome}: {error}"
+            deps.telemetry.log("WARNING", told, kind="judge")
+            continue
+        if given is not None:
+            data = json.dumps({"run": run.run_id, "given": given}, ensure_ascii=False).encode()
+            await deps.bus.publish("events", [Message(data, _attributes(run, outcome))])
+    return True
+
+
+async def _given(
+    found: Document, run: RunRecord, version: FlowVersion, judge: Judge, deps: Deps
+) -> dict[str, Json] | None:
+    """What the judge is given; None where a step that it is to judge has no output."""
+    read = names(judge.arguments)
+    scope = scope_of_run(run, found, version)
+    known = await load(deps.store, scope, read & (version.flow.steps.keys() | {"event"}))
+    try:
+        given = fill(judge.arguments, {**known, "run": scope.run_variables()})
+        require_fitting(given, "what the judge is given")
+    except (TypeError, ValueError) as error:
+        raise ExpressionError(f"what the judge is given is no JSON: {error}") from error
+    except ExpressionError:
+        if read & version.flow.steps.keys() <= known.keys():
+            raise
+        return None
+    return dict(given)
+
+
+def _attributes(run: RunRecord, outcome: str) -> dict[str, str]:
+    return {
+        **derived(run.extensions),
+        "ce-specversion": "1.0",
+        "ce-id": judging_id(run.run_id, outcome),
+        "ce-source": f"//segue/runs/{run.run_id}",
+        **by_name(judging_name(run.flow, outcome)),
+        JUDGED_RUN: run.run_id,
+        "correlationid": run.correlation_id,
+        "causationid": run.event_id,
+        "traceparent": run.traceparent,
+        "content-type": "application/json",
+    }
