@@ -109,7 +109,7 @@ class ModelCall:
     """One request to a model within an attempt, answered or not. `asked` is the model's name.
 
     An error that came with an answer has both. `operation` is the API's method, as
-    OpenTelemetry's conventions have it for Gemini.
+    OpenTelemetry's conventions have it for Gemini. `cost_usd`: where tokens alone do not say it.
     """
 
     asked: str
@@ -118,7 +118,10 @@ class ModelCall:
     reply: ModelReply | None = None
     error: Failure | None = None
     provider: str | None = None
-    operation: Literal["generate_content", "embeddings"] = "generate_content"
+    operation: Literal["generate_content", "embeddings", "create_cached_content"] = (
+        "generate_content"
+    )
+    cost_usd: float | None = None
 
 
 class Model(Protocol):
@@ -144,6 +147,33 @@ class Model(Protocol):
 
     def most_output(self, model: str) -> int | None:
         """Tokens of the longest answer that the model gives; None where that is not known."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeptContext:
+    """A prefix that a model keeps: by what name, and of how many tokens."""
+
+    name: str
+    tokens: int
+
+
+class ContextCaches(Protocol):
+    """Where a model keeps what requests begin with: their system instruction and their tools."""
+
+    @property
+    def provider(self) -> str: ...
+
+    async def make(self, request: ModelRequest, *, ttl: float, seconds: float) -> KeptContext:
+        """Has the request's prefix kept for `ttl` seconds; answers within `seconds`.
+
+        Raises ModelRequestError where the model keeps none like it, e.g. as it is too short, and
+        what `Model.generate` raises of the network. It may be there, and billed, all the same.
+        """
+        ...
+
+    def cost(self, model: str, tokens: int, seconds: float) -> float | None:
+        """USD for having so many tokens kept so long; None where the price is not known."""
         ...
 
 

@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from emulator.standin import control
+from emulator.standin.cache_routes import cache_routes
+from emulator.standin.caches import CacheRefusedError
 from emulator.standin.calls import UNANSWERED
 from emulator.standin.contents import objects
 from emulator.standin.conversation import objection
@@ -52,6 +54,7 @@ def build(rules: Rules, *, latency: float = 0.0) -> Starlette:
     return Starlette(
         routes=[
             *control.routes(state),
+            *cache_routes(state),
             Route("/", health, methods=["GET"]),
             Route("/{path:path}", model_call, methods=["POST"]),
         ]
@@ -61,6 +64,9 @@ def build(rules: Rules, *, latency: float = 0.0) -> Starlette:
 async def _call(state: State, request: Request) -> Response:
     try:
         question = read(request.path_params["path"], await request.body())
+        question = state.caches.filled(question)
+    except CacheRefusedError as error:
+        return invalid(str(error), error.status)
     except MalformedRequestError as error:
         return invalid(str(error), 400 if ":" in request.path_params["path"] else 404)
     if question.generates and (problem := objection(objects(question.body.get("contents")))):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from emulator.standin.question import COUNT, EMBED, GENERATE
+from emulator.standin.question import COUNT, EMBED, GENERATE, KEEP
 
 if TYPE_CHECKING:
     from emulator.standin.question import Question
@@ -41,7 +41,13 @@ class Fault(StrEnum):
 # These replace the whole answer; the others spoil one that was made.
 REFUSALS = frozenset({Fault.QUOTA, Fault.UNAVAILABLE, Fault.INTERNAL, Fault.INVALID})
 NO_ANSWER = frozenset({Fault.HANG, Fault.DROP})
-_ON = {"generate": GENERATE, "embed": EMBED, "count": COUNT, "any": GENERATE | EMBED | COUNT}
+_ON = {
+    "generate": GENERATE,
+    "embed": EMBED,
+    "count": COUNT,
+    "cache": KEEP,
+    "any": GENERATE | EMBED | COUNT | KEEP,
+}
 
 
 class BadControlError(Exception):

@@ -16,6 +16,7 @@ PROMPT_LABEL = "segue-prompt"
 GENERATE = frozenset({"generateContent", "streamGenerateContent"})
 EMBED = frozenset({"predict", "embedContent", "batchEmbedContents"})
 COUNT = frozenset({"countTokens"})
+KEEP = frozenset({"createCachedContent"})  # by a path of its own
 
 
 class MalformedRequestError(Exception):
@@ -24,7 +25,10 @@ class MalformedRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request. `text` is all text of the last user turn, tool results included."""
+    """One request. `text` is all text of the last user turn, tool results included.
+
+    `prompt_tokens` are all of it, `cached_tokens` those of them that are in a cached content.
+    """
 
     method: str
     model: str
@@ -36,6 +40,7 @@ class Question:
     must_call: tuple[JsonObject, ...]
     prompt_tokens: int
     body: JsonObject
+    cached_tokens: int = 0
     conversation: Conversation = field(default_factory=Conversation)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from emulator.standin.caches import Caches
 from emulator.standin.calls import CallLog
 from emulator.standin.faults import FaultBoard
 from emulator.standin.rules import Rules
@@ -17,6 +18,7 @@ class State:
     latency: float = 0.0
     faults: FaultBoard = field(default_factory=FaultBoard)
     calls: CallLog = field(default_factory=CallLog)
+    caches: Caches = field(default_factory=Caches)
     first_rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:

@@ -120,6 +120,8 @@ def _trailer(question: Question, said: str) -> JsonObject:
         "totalTokenCount": question.prompt_tokens,
         "trafficType": "ON_DEMAND",
     }
+    if question.cached_tokens:
+        usage["cachedContentTokenCount"] = question.cached_tokens
     if said:
         usage["candidatesTokenCount"] = tokens(said)
         usage["totalTokenCount"] = question.prompt_tokens + tokens(said)

@@ -57,15 +57,16 @@ def config_of(request: ModelRequest, *, on_vertex: bool) -> types.GenerateConten
         raise ModelRequestError(f"unknown parameter {unknown[0]!r}; there are {known}")
     fields: dict[str, Any] = {
         **request.parameters,
-        "system_instruction": request.system,
         # One call is one request: anything the SDK would add is neither claimed nor counted.
         "automatic_function_calling": {"disable": True},
         "automatic_continuation": False,
     }
-    if request.tools:
-        # Many models refuse a schema beside tools, or loop; the answer is checked in any case.
-        fields["tools"] = [{"function_declarations": list(map(_declaration, request.tools))}]
-    elif request.output_schema is not None:
+    if request.context is not None:  # what it holds must not be sent beside it
+        fields["cached_content"] = request.context
+    else:
+        fields |= prefix_of(request)
+    # Many models refuse a schema beside tools, or loop; the answer is checked in any case.
+    if request.output_schema is not None and not request.tools:
         fields["response_mime_type"] = "application/json"
         fields["response_json_schema"] = request.output_schema
     if on_vertex and request.labels:  # the Gemini API refuses labels
@@ -74,6 +75,15 @@ def config_of(request: ModelRequest, *, on_vertex: bool) -> types.GenerateConten
         return types.GenerateContentConfig.model_validate(fields)
     except ValidationError as error:
         raise ModelRequestError(f"parameter {_problem(error)}") from error
+
+
+def prefix_of(request: ModelRequest) -> dict[str, Any]:
+    """What all requests of a prompt begin with: instruction and tools."""
+    declared = [{"function_declarations": list(map(_declaration, request.tools))}]
+    return {
+        **({"system_instruction": request.system} if request.system is not None else {}),
+        **({"tools": declared} if request.tools else {}),
+    }
 
 
 def _declaration(tool: ToolDeclaration) -> dict[str, Any]:

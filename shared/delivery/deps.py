@@ -15,6 +15,7 @@ from shared.domain.webhooks import Callers, Gate
 from shared.ports import (
     Bus,
     Clock,
+    ContextCaches,
     Effects,
     Embedder,
     Model,
@@ -48,6 +49,7 @@ class Deps:
     resolver: Resolver | None = None
     model: Model | None = None
     embedder: Embedder | None = None
+    contexts: ContextCaches | None = None
     effects: Effects | None = None
     servers: ToolServers | None = None
     gate: Gate = field(default_factory=Gate)

@@ -14,7 +14,7 @@ from shared.domain.envelope import PromptPin
 from shared.domain.model import Json
 from shared.domain.records import Failure, Tokens, Usage
 from shared.errors import SegueError
-from shared.ports import Embedder, Model, ModelCall, ModelReply, Write
+from shared.ports import ContextCaches, Embedder, Model, ModelCall, ModelReply, Write
 
 if TYPE_CHECKING:
     from shared.delivery.budgets.purse import Purse  # which is told by this what was spent
@@ -56,6 +56,7 @@ class Asked:
 
     reply: ModelReply | None = None
     error: Failure | None = None
+    cost_usd: float | None = None  # where it is not what the reply's tokens cost
 
 
 @dataclass
@@ -100,6 +101,15 @@ class Spent:
             yield asked
 
     @contextmanager
+    def keeping(
+        self, contexts: ContextCaches, name: str, now: Callable[[], datetime]
+    ) -> Iterator[Asked]:
+        """A model is being told what to keep: billed like a question, and not counted as one."""
+        about: dict[str, Any] = {"operation": "create_cached_content"}
+        with self._calling(contexts.provider, name, now, **about) as asked:
+            yield asked
+
+    @contextmanager
     def _calling(
         self, provider: str, name: str, now: Callable[[], datetime], **about: Any
     ) -> Iterator[Asked]:
@@ -114,9 +124,8 @@ class Spent:
             raise
         finally:
             took = (now() - started).total_seconds() * 1000
-            call = ModelCall(
-                name, started, took, asked.reply, asked.error, provider=provider, **about
-            )
+            about = {"provider": provider, "cost_usd": asked.cost_usd, **about}
+            call = ModelCall(name, started, took, asked.reply, asked.error, **about)
             self.calls.append(call)
 
     def bill(self, tokens: Tokens, cost_usd: float | None) -> None:

@@ -107,7 +107,8 @@ class ModelRequest(Wire):
     """What the model is asked. `messages` are (role, text) with role user or model.
 
     `said` is what an agent's conversation has come to since. `others` are asked where `model` is
-    not well. `keep_for`: so many seconds its answer may be given to equal requests.
+    not well. `keep_for`: so many seconds its answer may be given to equal requests. `context_for`:
+    so many seconds the model may keep what it begins with; `context` names what holds that.
     """
 
     model: str
@@ -120,6 +121,8 @@ class ModelRequest(Wire):
     said: tuple[Said, ...] = ()
     others: tuple[str, ...] = ()
     keep_for: float | None = None
+    context_for: float | None = None
+    context: str | None = None
 
 
 class GenerateTask(Wire):

@@ -19,6 +19,7 @@ from shared.domain.ids import content_hash
 from shared.domain.instances import FIRST, LOOP, Instance
 from shared.domain.model import Declared, Json, Wire
 from shared.domain.model_calls.caching import Cache
+from shared.domain.model_calls.contexts import ContextCache
 from shared.domain.retrieval.collection import Collection
 from shared.domain.retrieval.searches import RETRIEVED, Retrieval
 from shared.domain.step import (
@@ -36,7 +37,7 @@ from shared.errors import CollectionUnknownError
 FILLING = frozenset({"collection.put", "collection.remove", "retrieval.split"})
 
 _LATER = frozenset(
-    {"models", "cache", "retrieve", "cites"}
+    {"models", "cache", "context_cache", "retrieve", "cites"}
 )  # keys that older versions of prompts do not have
 
 
@@ -79,6 +80,9 @@ class FrontMatter(Declared):
         None, description="JSON Schema of the answer; without it the output is {text: answer}."
     )
     cache: Cache | None = Field(None, description="Answers are kept for equal requests.")
+    context_cache: ContextCache | None = Field(
+        None, description="The model keeps `system` and the tools, which all requests begin with."
+    )
 
     @model_validator(mode="before")
     @classmethod

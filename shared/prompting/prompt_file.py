@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from shared.domain.expressions import syntax
 from shared.domain.version import FrontMatter, PromptVersion
 from shared.errors import ExpressionError
+from shared.prompting.checks.contexts import context_problems
 from shared.prompting.checks.retrieval import Collections, retrieval_problems
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
 
@@ -40,10 +41,11 @@ def read_prompt(
     source = read_yaml(parts["head"], file, first_line=2)
     head = _head(source, collections)
     body_line = text[: parts.start("body")].count("\n") + 1
-    used = {
-        **_included(parts["body"], partials, file, body_line),
-        **_included(head.system or "", partials, file, source.line(("system",))),
-    }
+    in_system = _included(head.system or "", partials, file, source.line(("system",)))
+    used = {**_included(parts["body"], partials, file, body_line), **in_system}
+    problems = list(context_problems(source, head, in_system))
+    if problems:
+        raise SourceProblems(problems)
     return PromptVersion(name=name, head=head, body=parts["body"], partials=used)
 
 

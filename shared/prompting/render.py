@@ -34,15 +34,17 @@ def render(
     """
     _check_input(prompt, arguments)
     seen = {**variables, **arguments}
+    head = prompt.head
     return ModelRequest(
-        model=prompt.head.model,
+        model=head.model,
         messages=(("user", _render(prompt, "body", prompt.body, seen)),),
         system=_render(prompt, "system", prompt.head.system, seen) if prompt.head.system else None,
         parameters=prompt.head.parameters,
         output_schema=prompt.head.output,
         labels=dict(labels),
         others=prompt.head.models[1:],
-        keep_for=prompt.head.cache.ttl if prompt.head.cache is not None else None,
+        keep_for=head.cache.ttl if head.cache is not None else None,
+        context_for=head.context_cache.ttl if head.context_cache is not None else None,
     )
 
 

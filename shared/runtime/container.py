@@ -257,12 +257,14 @@ def _bus(chosen: Settings) -> PubSubBus:
 
 
 def _models(chosen: Settings) -> dict[str, Any]:
-    """The model and the embedder, on one client."""
+    """The model, the embedder and what keeps contexts, on one client."""
+    from shared.adapters.gemini_contexts import GeminiContexts  # noqa: PLC0415
     from shared.adapters.gemini_embedder import GeminiEmbedder  # noqa: PLC0415
     from shared.adapters.gemini_model import GeminiModel  # noqa: PLC0415
 
     client, prices = _model_client(chosen), _prices(chosen)
-    return {"model": GeminiModel(client, prices), "embedder": GeminiEmbedder(client, prices)}
+    kinds = {"model": GeminiModel, "embedder": GeminiEmbedder, "contexts": GeminiContexts}
+    return {name: kind(client, prices) for name, kind in kinds.items()}
 
 
 def _model_client(chosen: Settings) -> genai.Client:

@@ -20,7 +20,7 @@ from shared.delivery.stage import Handle, receive
 from shared.domain.envelope import Message
 from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.stages import Retry, Stage
-from shared.ports import Bus, Effects, Embedder, Model, Store, ToolServers
+from shared.ports import Bus, ContextCaches, Effects, Embedder, Model, Store, ToolServers
 from shared.prompting.library import NO_LIBRARY, Library
 from shared.prompting.registry import StoredPrompts
 from shared.prompting.resolving import Resolver
@@ -33,6 +33,7 @@ from shared.testing.memory import (
     RecordingTelemetry,
     ScriptedModel,
 )
+from shared.testing.memory_contexts import MemoryContexts
 from shared.testing.memory_embedder import WordEmbedder
 from shared.testing.memory_objects import MemoryObjects
 
@@ -73,6 +74,7 @@ class World:
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     model: Model = field(default_factory=ScriptedModel)
     embedder: Embedder = field(default_factory=WordEmbedder)
+    contexts: ContextCaches = field(default_factory=MemoryContexts)
     effects: Effects = field(default_factory=RecordingEffects)
     servers: ToolServers | None = None
     objects: MemoryObjects = field(default_factory=MemoryObjects)
@@ -97,6 +99,7 @@ class World:
             retention=timedelta(days=30),
             model=self.model,
             embedder=self.embedder,
+            contexts=self.contexts,
             effects=self.effects,
             servers=self.servers,
             payload_bucket=self.payload_bucket,

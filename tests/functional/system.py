@@ -24,12 +24,13 @@ from shared.domain.envelope import ModelRequest
 from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.records import DeadLetterRecord, Record, RunRecord
 from shared.domain.version import FlowVersion, PromptVersion
-from shared.ports import Model, Query, Store, ToolServers
+from shared.ports import ContextCaches, Model, Query, Store, ToolServers
 from shared.prompting.library import NO_TOOLS, Library, read_flow, read_library
 from shared.prompting.prompt_file import read_prompt
 from shared.runtime.settings import ROOT
 from shared.runtime.stage_table import read_stages
 from shared.testing.memory import MemoryStore, RecordingEffects, ScriptedModel
+from shared.testing.memory_contexts import MemoryContexts
 from shared.testing.memory_embedder import WordEmbedder
 from shared.testing.pipeline import Crash, Pipeline, Waiting, World
 
@@ -100,6 +101,7 @@ class System:
         payload_bucket: str | None = None,
         servers: ToolServers | None = None,
         quotas: Quotas = NO_QUOTAS,
+        contexts: ContextCaches | None = None,
     ) -> None:
         known = flows if isinstance(flows, Library) else library(*flows)
         self.effects = RecordingEffects()
@@ -113,6 +115,7 @@ class System:
             servers=servers,
             payload_bucket=payload_bucket,
             quotas=quotas,
+            contexts=contexts or MemoryContexts(),
         )
         if store is not None:
             self.world.store = store(self.world.documents)

@@ -156,6 +156,19 @@ class Purse:
         if breach is not None:
             raise BudgetExceededError(str(breach))
 
+    async def affords(self, request: ModelRequest, beside: Amount) -> bool:
+        """Reserves so much beside what the request may cost, where there is room for both now.
+
+        Else nothing is reserved. Raises ClaimLostError, PriceUnknownError.
+        """
+        self._refusals_are_free = True
+        wanted = self._worst(request) + beside
+        balances = await self._hold(wanted, EMBEDDING)
+        if not self._lacking(balances, [one.taken for one in balances], wanted):
+            return True
+        await self._hold(Amount(), EMBEDDING)
+        return False
+
     def settlement(self) -> list[Write]:
         """What the step's own commit must hold beside it, whatever has become of the step."""
         return self._till.settlement(self._billed())
@@ -223,7 +236,9 @@ class Purse:
             is_embedding = self._embedder is not None and call.operation == "embeddings"
             priced = self._embedder if is_embedding else self._model
             assert priced is not None
-            return amount(priced.cost(call.asked, tokens), tokens.input + tokens.output)
+            own = call.cost_usd
+            cost = own if own is not None else priced.cost(call.asked, tokens)
+            return amount(cost, tokens.input + tokens.output)
         is_refused = call.error is not None and call.error.code in _NOT_BILLED
         return Amount() if is_refused and self._refusals_are_free else self._till.held
 

@@ -5,7 +5,9 @@ Whoever asks models does so by this, so that all calls are billed, held for and 
 
 from __future__ import annotations
 
-from shared.delivery.budgets.purse import purse_of
+from typing import TYPE_CHECKING
+
+from shared.delivery.budgets.purse import Purse, purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.models.admission import Admission
 from shared.delivery.models.breakers import Breakers
@@ -14,10 +16,14 @@ from shared.domain.envelope import ModelRequest
 from shared.errors import (
     ModelBusyError,
     ModelMalformedError,
+    ModelRequestError,
     ModelUnreachableError,
     SegueError,
 )
 from shared.ports import Model, ModelReply
+
+if TYPE_CHECKING:
+    from shared.delivery.models.contexts import Contexts
 
 _UNHEALTHY = (ModelBusyError, ModelMalformedError, ModelUnreachableError)
 
@@ -59,11 +65,42 @@ class Caller:
     async def _once(self, request: ModelRequest, seconds: float) -> ModelReply:
         purse = await purse_of(self._task, self._deps)
         await self._admission.admit(request)
+        request = await self._with_context(request, purse, seconds)
         if purse is not None:
             held = await purse.reserve(request)
             if held.model != request.model:
                 await self._admission.admit(held)
+                held = held.model_copy(update={"context": None})
             request = held
+        return await self._send(request, seconds)
+
+    async def _with_context(
+        self, request: ModelRequest, purse: Purse | None, seconds: float
+    ) -> ModelRequest:
+        """The request by what the model keeps of it, if its prompt has that kept."""
+        if request.context_for is None:
+            return request
+        name = await self._contexts(seconds).find(request, purse)
+        return request.model_copy(update={"context": name})
+
+    async def _send(self, request: ModelRequest, seconds: float) -> ModelReply:
+        """A request that is refused with what the model keeps is sent again, whole."""
+        try:
+            return await self._asked(request, seconds)
+        except ModelRequestError:
+            if request.context is None:
+                raise
+        reply = await self._asked(request.model_copy(update={"context": None}), seconds)
+        await self._contexts(seconds).lost(request)
+        return reply
+
+    def _contexts(self, seconds: float) -> Contexts:
+        # Loaded where a prompt has a context kept.
+        from shared.delivery.models.contexts import Contexts  # noqa: PLC0415
+
+        return Contexts(self._task, self._deps, seconds)
+
+    async def _asked(self, request: ModelRequest, seconds: float) -> ModelReply:
         spent = self._task.spent
         try:
             with spent.asking(self._model, request.model, self._deps.clock.now) as asked:

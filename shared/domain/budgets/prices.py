@@ -13,6 +13,7 @@ from shared.domain.model import Declared
 from shared.domain.records import Tokens
 
 _MILLION = 1_000_000
+_HOUR = 3600
 
 
 class Rate(Declared):
@@ -30,6 +31,9 @@ class ModelPrice(Declared):
     long_above: int | None = None
     long: Rate | None = None
     max_output: int | None = Field(None, ge=1, description="Tokens of its longest answer.")
+    storage: float | None = Field(
+        None, ge=0, description="USD for a million tokens that it keeps for an hour."
+    )
 
 
 class PriceTable(Declared):
@@ -49,6 +53,17 @@ class PriceTable(Declared):
         fresh = max(tokens.input - tokens.cached, 0)
         total = fresh * rate.input + tokens.cached * rate.cached + tokens.output * rate.output
         return round(total / _MILLION, 9)
+
+    def keeping(self, model: str, tokens: int, seconds: float) -> float | None:
+        """USD for having so many tokens kept: read once as input, and stored all that time.
+
+        None where the table knows no price of it.
+        Source: https://cloud.google.com/vertex-ai/generative-ai/docs/context-cache/context-cache-overview
+        """
+        price, read = self._price(model), self.cost(model, Tokens(input=tokens))
+        if price is None or price.storage is None or read is None:
+            return None
+        return round(read + tokens * price.storage * seconds / _HOUR / _MILLION, 9)
 
     def most_output(self, model: str) -> int | None:
         """Tokens of the model's longest answer, thoughts among them; None where not known."""

@@ -18,7 +18,8 @@ from shared.domain.recording import Record
 
 RESERVED, SPENT, RAISED = "reserved", "spent", "raised"
 BUDGETS = "segue-budgets"  # attribute of a child's event: the runs above it that have budgets
-EMBEDDING = 0  # a hold's `call` where texts are embedded, which an attempt does not count
+# A hold's `call` where texts are embedded, or a context is kept, which an attempt does not count.
+EMBEDDING = 0
 MOST_ABOVE = 1024  # bytes of it, as Pub/Sub limits an attribute
 
 

@@ -17,7 +17,8 @@ from shared.domain.model import Declared, Json
 from shared.domain.recording import Record, Tokens
 
 LARGEST = 400_000  # characters of an output that is kept
-_NOT_ASKED = {"labels", "keep_for"}  # what a request holds that is not sent, or says nothing
+# What a request holds that is not sent, or says nothing.
+_NOT_ASKED = {"labels", "keep_for", "context_for", "context"}
 
 
 class Cache(Declared):

@@ -77,3 +77,24 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, complaint: str) -
     problem = read_problem(text)
     assert (problem.file, problem.line) == ("p.md.j2", line)
     assert complaint in problem.message
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ("", "`system` is what is kept, and there is none"),
+        ("system: be {{ how }}\n", "`system` reads 'how', so each run"),
+        ("system: s\nparameters: {cached_content: c}\n", "`cached_content` names a cache already"),
+    ],
+)
+def test_what_is_kept_by_the_model_is_the_same_for_all_runs(head: str, told: str) -> None:
+    kept = "---\ndescription: d\nmodel: m\ncontext_cache: {ttl: 1h}\n"
+    problem = read_problem(f"{kept}{head}---\nx")
+    assert told in problem.message
+    assert problem.line == 4
+    assert read_prompt("p", f"{kept}system: s\n---\n{{{{ x }}}}", "p.md.j2", {}).head.context_cache
+
+
+def test_a_prompt_that_says_nothing_of_contexts_is_the_version_that_it_was() -> None:
+    prompt = read_prompt("p", f"{HEAD}x", "p.md.j2", {})
+    assert prompt.version == "3cd4c4f5b12c7250"
