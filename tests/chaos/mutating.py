@@ -38,6 +38,11 @@ def of_case(name: str, *, since: int = 0) -> list[Play]:
     return [Play(name, seed) for seed in range(since, since + SEEDS)]
 
 
+def of_any() -> list[Play]:
+    """As many, of all cases in turn."""
+    return [Play(CASES[seed % len(CASES)].name, seed) for seed in range(SEEDS)]
+
+
 def require_found_out(mutate: Mutation, patch: Patch, plays: Iterable[Play]) -> None:
     found = [(play, _NUMBERS[play.case]) for play in plays]
     for number in {number for _, number in found}:

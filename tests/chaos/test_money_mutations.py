@@ -31,13 +31,13 @@ def a_call_is_settled_before_its_result_is_recorded(patch: Patch) -> None:
     patch.setattr(Purse, "_billed", billed)
 
 
-@pytest.mark.parametrize(
-    "mutate",
-    [
-        a_call_is_made_whatever_it_costs,
-        what_a_call_cut_down_has_held_is_given_back,
-        a_call_is_settled_before_its_result_is_recorded,
-    ],
-)
+MUTATIONS = {
+    a_call_is_made_whatever_it_costs: of_case("thrifty"),
+    what_a_call_cut_down_has_held_is_given_back: of_case("thrifty"),
+    a_call_is_settled_before_its_result_is_recorded: of_case("thrifty", since=32),
+}
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_the_case_of_a_budget_has_teeth(mutate: Mutation, monkeypatch: pytest.MonkeyPatch):
-    require_found_out(mutate, monkeypatch, of_case("thrifty"))
+    require_found_out(mutate, monkeypatch, MUTATIONS[mutate])

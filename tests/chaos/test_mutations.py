@@ -24,7 +24,7 @@ from shared.domain.records import DeadLetterRecord, StepRecord
 from shared.domain.version import FlowVersion
 from shared.ports import Increment, Put, Query
 from shared.prompting.versions import FlowVersions
-from tests.chaos.mutating import SEEDS, Mutation, Patch, require_found_out
+from tests.chaos.mutating import Mutation, Patch, of_any, of_case, require_found_out
 
 redriving = sys.modules["shared.delivery.letters.redrive"]
 claiming = sys.modules["shared.delivery.claim"]
@@ -279,7 +279,15 @@ def a_start_is_told_by_whoever_meets_the_run(patch: Patch) -> None:
     patch.setattr(opening.Opener, "_meet", meet)
 
 
+# Those that few seeds notice, by a case that does, and the seed from which on it does.
+RARE = {
+    the_end_of_a_run_has_no_precondition: of_case("join", since=1),
+    a_letter_fails_nothing: of_case("early", since=37),
+    a_step_is_taken_over_whoever_took_it_meanwhile: of_case("retries", since=1),
+    a_lease_never_ends: of_case("join", since=29),
+}
 MUTATIONS = [
+    *RARE,
     an_end_is_told_again_by_every_repetition,
     a_start_is_told_by_whoever_meets_the_run,
     every_delivery_claims,
@@ -292,14 +300,10 @@ MUTATIONS = [
     a_finished_step_sends_nothing_again,
     an_opened_run_sends_nothing_again,
     each_message_opens_a_run_of_its_own,
-    the_end_of_a_run_has_no_precondition,
     a_deployment_takes_running_runs_along,
     a_run_opens_before_its_version_is_stored,
-    a_letter_fails_nothing,
     a_run_may_be_redriven_without_its_failed_steps,
     an_event_is_acknowledged_before_it_is_stored,
-    a_step_is_taken_over_whoever_took_it_meanwhile,
-    a_lease_never_ends,
     a_letter_has_no_bytes,
     a_letter_is_not_stored_once_its_run_has_failed,
     a_failed_step_sends_no_letter,
@@ -311,4 +315,4 @@ MUTATIONS = [
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_a_protocol_without_this_part_is_found_out(mutate: Mutation, monkeypatch: Patch):
-    require_found_out(mutate, monkeypatch, range(SEEDS))
+    require_found_out(mutate, monkeypatch, RARE.get(mutate, of_any()))
