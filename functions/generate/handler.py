@@ -102,6 +102,12 @@ async def _take_turn(task: StepTask, todo: GenerateTask, turn: int, deps: Deps) 
         request = await _request(task, todo, deps)
         if todo.request is None and todo.blob is None:  # what it has retrieved is kept with it
             todo = todo.model_copy(update={"request": request})
+    if task.scope.version.shadows:
+        # Loaded where a run has a shadow.
+        from shared.delivery.rollouts.shadowing import cast_turn  # noqa: PLC0415
+
+        about = (request, conversation.speaker, task.variables)
+        await cast_turn(task.scope, task.envelope, *about, deps)
     talk = _talk(task, deps.model, request, deps, conversation.sources)
     output = await talk.hold()
     task.spent.note = conversation.taken(todo, talk.said, talk.calls)

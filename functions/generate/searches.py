@@ -60,6 +60,11 @@ async def rendered(
         seen = {**variables, **fill(step.arguments, variables)}
         found = await _search(task, prompt.head.retrieve, seen, deps)
         variables = {**variables, RETRIEVED: found["chunks"]}
+        if task.scope.version.shadows and task.fallback is None and speaker is None:
+            # Loaded where a run has a shadow.
+            from shared.delivery.rollouts.shadowing import cast_informed  # noqa: PLC0415
+
+            await cast_informed(task.scope, task.envelope, prompt, variables, deps)
     return request_for(task.scope, task.envelope, prompt, variables, speaker)
 
 

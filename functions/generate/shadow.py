@@ -21,6 +21,7 @@ from shared.domain.rollouts.shadows import (
     ComparisonRecord,
     ShadowQuestion,
     Side,
+    calls_told,
     comparison_path,
 )
 from shared.errors import AlreadyExistsError, MessageInvalidError, SegueError
@@ -74,7 +75,9 @@ class _Caller:
 async def _side(question: ShadowQuestion, received: Received, deps: Deps) -> Side:
     spent, began, error, output = Spent(), deps.clock.now(), None, None
     try:
-        output = await Talk(_Caller(spent, deps), spent, question.request).hold()
+        talk = Talk(_Caller(spent, deps), spent, question.request)
+        output = await talk.hold()
+        output = calls_told(talk.calls) if talk.calls else output
     except SegueError as failed:
         error = Failure.of(failed)
     received.calls, received.usage = spent.calls, spent.usage

@@ -14,7 +14,7 @@ from shared.domain.expressions import names
 from shared.domain.flow import Flow
 from shared.domain.rollouts.declared import Rollout
 from shared.domain.step import AgentStep, FlowStep, WaitStep
-from shared.domain.version import FlowVersion, PromptVersion
+from shared.domain.version import FlowVersion, PromptVersion, prompts_of
 from shared.errors import ExpressionError
 from shared.prompting.checks.graph import did_you_mean
 from shared.prompting.source import Location, Problem, Source, SourceProblems, read_yaml
@@ -73,10 +73,7 @@ def _problems(
     if rollout.key is not None:
         yield from _key(source, ("split" if rollout.split else "canary", "key"), rollout.key)
     if rollout.of.kind != "flow":
-        name = rollout.of.name
-        if name not in prompts:
-            told = f"there is no prompt {name!r}{did_you_mean(name, prompts)}"
-            yield source.problem(("of", rollout.of.kind), told)
+        yield from _of_prompt(source, rollout, flows, prompts)
         return
     named = [*rollout.variants, *([rollout.fallback] if rollout.fallback else [])]
     for flow in dict.fromkeys([rollout.of.name, *named]):
@@ -89,6 +86,31 @@ def _problems(
     if rollout.of.name not in rollout.variants:
         told = f"flow {rollout.of.name!r} is not among its variants; add it"
         yield source.problem(("of", "flow"), told)
+
+
+def _of_prompt(
+    source: Source,
+    rollout: Rollout,
+    flows: Mapping[str, FlowVersion],
+    prompts: Mapping[str, PromptVersion],
+) -> Iterator[Problem]:
+    name = rollout.of.name
+    if name not in prompts:
+        told = f"there is no prompt {name!r}{did_you_mean(name, prompts)}"
+        yield source.problem(("of", rollout.of.kind), told)
+    elif rollout.shadow is not None and _is_never_shadowed(prompts[name], flows):
+        told = f"prompt {name!r} searches, and speaks only as a persona: it is not shadowed"
+        yield source.problem(("of", rollout.of.kind), told)
+
+
+def _is_never_shadowed(prompt: PromptVersion, flows: Mapping[str, FlowVersion]) -> bool:
+    """Whether it only goes on with conversations, and what it had found is not there to be told."""
+    if prompt.head.retrieve is None:
+        return False
+    steps = [step for version in flows.values() for step in version.flow.steps.values()]
+    asking = [step for step in steps if prompt.name in prompts_of(step)]
+    own = [step for step in asking if not isinstance(step, AgentStep) or step.agent == prompt.name]
+    return bool(asking) and not own
 
 
 def _shadow(source: Source, candidate: str, flow: Flow) -> Iterator[Problem]:

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Received
+from shared.domain.agents.notes import TurnTaken
 from shared.domain.chain import StepStatus
+from shared.domain.model import Json
 from shared.domain.records import (
     Failure,
     RunRecord,
@@ -18,7 +20,7 @@ from shared.domain.records import (
     run_path,
     step_path,
 )
-from shared.domain.rollouts.shadows import ComparisonRecord, Side, comparison_path
+from shared.domain.rollouts.shadows import ComparisonRecord, Side, calls_told, comparison_path
 from shared.errors import AlreadyExistsError, StaleError
 from shared.ports import Create, Document, Query, Store, Update
 
@@ -79,12 +81,19 @@ def _of_step(step: StepRecord) -> Side:
     return Side(
         version=step.prompt.version if step.prompt is not None else "",
         model=step.model,
-        output=step.output if step.status is StepStatus.SUCCEEDED else None,
+        output=_said(step) if step.status is StepStatus.SUCCEEDED else None,
         error=step.error,
         tokens=step.usage.tokens,
         cost_usd=step.usage.cost_usd,
         seconds=_seconds(step.started_at, step.finished_at),
     )
+
+
+def _said(step: StepRecord) -> Json:
+    """Its output; of a turn that asks for calls, these."""
+    if isinstance(step.agent, TurnTaken) and step.agent.calls:
+        return calls_told(step.agent.calls)
+    return step.output
 
 
 async def _of_run(run: RunRecord, store: Store) -> Side:

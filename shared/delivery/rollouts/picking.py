@@ -156,6 +156,9 @@ class _Picking:
         if shadow is None or shadow.prompt is None or shadow.version == usual.version:
             return opening
         prompt = _marked(shadow.prompt, rollout.variants[1])
+        if prompt.head.retrieve is not None and usual.head.retrieve is None:
+            self._left_out(rollout, "it searches, and is given what the usual prompt has found")
+            return opening
         if reason := self._unfit(_with(opening.version, name, prompt)):
             self._left_out(rollout, reason)
             return opening

@@ -5,8 +5,10 @@ The question is no stage message: whatever becomes of it, no step is failed by i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from shared.domain.agents.conversation import ToolCall
 from shared.domain.envelope import ModelRequest, PromptPin
 from shared.domain.ids import digest
 from shared.domain.model import Json, Wire
@@ -30,6 +32,11 @@ class ShadowQuestion(Wire):
     correlation_id: str
     prompt: PromptPin
     request: ModelRequest
+
+
+def calls_told(calls: Iterable[ToolCall]) -> Json:
+    """What a turn of an agent has come to that asks for calls: these, and nothing of their ids."""
+    return {"calls": [{"name": call.name, "args": call.args} for call in calls]}
 
 
 class Side(Wire):

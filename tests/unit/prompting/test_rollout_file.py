@@ -95,3 +95,24 @@ def test_a_guard_knows_which_way_is_better() -> None:
     assert [seconds.score(value) for value in (0, 5, 20)] == [1, 0.5, 0]
     assert seconds.tolerated == 0.1
     assert Guard(metric="handed_on", better="lower").score(1) == 0
+
+
+def test_a_shadow_of_what_only_speaks_as_a_persona_and_searches_is_refused(tmp_path: Path) -> None:
+    searching = PROMPT.replace("model: m", "model: m\nretrieve: {collection: docs, query: q}")
+    flow = (
+        "flow: team\non: {event: t}\nsteps:\n"
+        "  a: {agent: say, hand_offs: {other: {agent: searching}}}\n"
+    )
+    for name, text in {
+        "templates/searching.md.j2": searching,
+        "collections/docs.yaml": "collection: docs\n",
+        "flows/team.yaml": flow,
+    }.items():
+        (tmp_path / "prompts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "prompts" / name).write_text(text, "utf-8")
+    of = "rollout: {}\nof: {{prompt: {}}}\nshadow: {{candidate: staging}}\n"
+    found = read(tmp_path, of.format("x", "searching"), of.format("y", "say"))
+    [problem] = found.problems
+    assert (problem.file, problem.line) == ("prompts/rollouts/x.yaml", 2)
+    assert "speaks only as a persona: it is not shadowed" in problem.message
+    assert list(found.rollouts) == ["y"]
