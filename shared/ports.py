@@ -94,6 +94,7 @@ class ModelReply:
     """A usable answer. `model` is the version that answered.
 
     One that asks for tools has `calls`; `said` is then all of it, to be given back as it is.
+    `refusals` is how often the model had said before that it is asked too much (429).
     """
 
     text: str
@@ -102,6 +103,7 @@ class ModelReply:
     finish_reason: str | None = None
     calls: tuple[ToolCall, ...] = ()
     said: Said | None = None
+    refusals: int = 0
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class GeminiEmbedder:
                 ),
             )
 
-        answer = await self._patience.answer(request.model, send, seconds=seconds)
+        answer, _ = await self._patience.answer(request.model, send, seconds=seconds)
         found = answer.embeddings or []
         lengths = {len(each.values or ()) for each in found}
         if len(found) != len(texts) or lengths - {request.dimensions}:

@@ -6,6 +6,7 @@ content.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from google import genai
@@ -18,6 +19,7 @@ from shared.adapters.gemini_request import config_of, contents_of
 from shared.domain.budgets.prices import PriceTable
 from shared.domain.envelope import ModelRequest
 from shared.domain.records import Tokens
+from shared.errors import SegueError
 from shared.ports import ModelReply
 
 
@@ -70,8 +72,12 @@ class GeminiModel:
                 config=config.model_copy(update={"http_options": options}),
             )
 
-        response = await self._patience.answer(request.model, send, seconds=seconds)
-        return reply_of(response, request.model)
+        response, refusals = await self._patience.answer(request.model, send, seconds=seconds)
+        try:
+            return replace(reply_of(response, request.model), refusals=refusals)
+        except SegueError as error:  # an answer that is none
+            error.refusals = refusals
+            raise
 
     async def aclose(self) -> None:
         """Closes the connections."""

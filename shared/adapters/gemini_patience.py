@@ -26,7 +26,8 @@ from shared.errors import (
 )
 
 MARGIN = 2.0  # seconds that must remain after a wait, or another call is not worth making
-_BUSY = frozenset({429, 503})
+_TOO_MANY = 429
+_BUSY = frozenset({_TOO_MANY, 503})
 _TIMED_OUT = frozenset({408, 499})
 _SERVER_ERROR = 500
 _FIRST_WAIT = 1.0
@@ -60,21 +61,28 @@ class Patience:
 
     async def answer(
         self, model: str, send: Callable[[types.HttpOptions], Awaitable[T]], *, seconds: float
-    ) -> T:
-        """What `send` returns; it is given the options with what is left of `seconds`.
+    ) -> tuple[T, int]:
+        """What `send` returns, and how often the model had said before that it is asked too much.
 
-        Raises ModelBusyError, ModelUnreachableError, ModelMalformedError, ModelRequestError.
+        `send` is given the options with what is left of `seconds`. Raises ModelBusyError,
+        ModelUnreachableError, ModelMalformedError, ModelRequestError, with the same number.
         """
         until = self._now() + seconds
-        tries = 0
+        tries = refusals = 0
         while True:
             try:
-                return await _once(model, send, until - self._now())
+                return await _once(model, send, until - self._now()), refusals
             except errors.APIError as error:
                 if error.code not in _BUSY:
-                    raise _refusal(error) from error
+                    refusal = _refusal(error)
+                    refusal.refusals = refusals
+                    raise refusal from error
                 tries += 1
+                refusals += error.code == _TOO_MANY
                 await self._wait(error, tries, until)
+            except SegueError as error:
+                error.refusals = refusals
+                raise
 
     async def _wait(self, error: errors.APIError, tries: int, until: float) -> None:
         grown = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)

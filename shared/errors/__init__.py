@@ -37,6 +37,7 @@ SegueError
 │   ├── ModelRequestError
 │   ├── BudgetExceededError
 │   ├── PriceUnknownError
+│   ├── ShadowSkippedError
 │   ├── OutputInvalidError
 │   ├── ToolError                what an agent's model is told of a call of a tool
 │   │   ├── ToolUnknownError
@@ -116,7 +117,7 @@ from shared.errors.model import (
     ModelTruncatedError,
     ModelUnreachableError,
 )
-from shared.errors.money import BudgetExceededError, PriceUnknownError
+from shared.errors.money import BudgetExceededError, PriceUnknownError, ShadowSkippedError
 from shared.errors.step import (
     AgentCallsError,
     AgentLimitError,
@@ -181,6 +182,7 @@ __all__ = [
     "RecordTooLargeError",
     "RefusedError",
     "SegueError",
+    "ShadowSkippedError",
     "StateInvalidError",
     "TemplateError",
     "ToolArgumentsError",

@@ -13,6 +13,7 @@ class SegueError(Exception):
     """Something went wrong in Segue."""
 
     reply: Any = None  # the billed answer that came with the error, where there was one
+    refusals: int = 0  # how often a model had said before that it is asked too much
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail

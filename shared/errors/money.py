@@ -15,6 +15,13 @@ class BudgetExceededError(Permanent):
     """
 
 
+class ShadowSkippedError(Permanent):
+    """A shadow was not asked: it would have taken money or quota that runs may need.
+
+    Raise the flow's `usd_per_day` or the model's quota, or shadow a smaller share of the runs.
+    """
+
+
 class PriceUnknownError(Permanent):
     """What the call can cost is not known, and the flow has a budget, so it was not made.
 

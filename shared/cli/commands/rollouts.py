@@ -138,9 +138,13 @@ def _print(report: Report, *, as_json: bool) -> None:
 def _print_comparisons(found: Report | None) -> None:
     if found is None:
         return
-    say(f"  {found['equal']} of {found['compared']} equal, {found['failed']} failed")
+    skipped = f", {found['skipped']} not asked" if found["skipped"] else ""
+    counted = f"{found['equal']} of {found['compared']} equal, {found['failed']} failed{skipped}"
+    say(f"  {counted}; the shadows cost {money(found['cost_usd'])}")
     table = _table("run", "step", "", "usual", "shadow", "cost", "time")
     for one in found["latest"]:
+        if one["skipped"]:
+            continue
         sides = (one["usual"], one["candidate"])
         told = [cut(safe(json.dumps(side["output"], ensure_ascii=False)), 40) for side in sides]
         costs = " / ".join(money(side["cost_usd"]) for side in sides)

@@ -27,7 +27,7 @@ from shared.domain.budgets.declared import (
 )
 from shared.domain.budgets.ladder import LONGEST, request_on
 from shared.domain.budgets.records import EMBEDDING, Balance, Owner
-from shared.domain.envelope import ModelRequest, RunPins
+from shared.domain.envelope import ModelRequest
 from shared.domain.ids import digest
 from shared.domain.records import StepRecord, Tokens
 from shared.domain.retrieval.vectors import EmbedRequest
@@ -48,24 +48,25 @@ async def purse_of(task: StepTask, deps: Deps) -> Purse | None:
     flow, run, record = task.scope.version.flow, task.envelope.run, task.record
     if (flow.budget is None and not run.budgets) or record is None or deps.model is None:
         return None
-    held = await _above(run, deps)
+    held, now = await budgets_above(run.budgets, deps), deps.clock.now()
+    is_shadow = run.shadow_of is not None  # its calls must not be missing to the runs above it
+    whose = [(None if is_shadow else who.run, who.flow, budget) for who, budget in held]
     if flow.budget is not None:
-        held.append((Owner(run.id, run.flow, run.version), flow.budget))
-    now = deps.clock.now()
-    accounts = [one for who, budget in held for one in budget.accounts(who.run, who.flow, now)]
+        whose.append((run.id, run.flow, flow.budget))
+    accounts = [one for who, name, budget in whose for one in budget.accounts(who, name, now)]
     if not accounts:
         return None
     timeout = flow.declared(task.envelope.step).timeout or task.seconds
     wait = min(_IN_REQUEST, task.seconds / 4, timeout / 4)
     models: dict[str, Any] = {"model": deps.model, "embedder": deps.embedder}
-    about = {**models, "budget": held[-1][1], "wait": wait}
+    about = {**models, "budget": whose[-1][2], "wait": wait}
     return Purse(deps, task.spent, record, tuple(accounts), **about)
 
 
-async def _above(run: RunPins, deps: Deps) -> list[tuple[Owner, Budget]]:
-    """The budgets of the runs whose child this is, or a child's child."""
+async def budgets_above(owners: Sequence[str], deps: Deps) -> list[tuple[Owner, Budget]]:
+    """The budgets that a run's calls count against, of those whose child it is, or a child's."""
     found = []
-    for text in run.budgets:
+    for text in owners:
         owner = Owner.decode(text)
         if owner is None:
             continue

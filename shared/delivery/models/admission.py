@@ -10,36 +10,32 @@ from contextlib import suppress
 from datetime import timedelta
 
 from shared.delivery.deps import Deps
+from shared.delivery.models.sharing import Sharing
+from shared.delivery.models.window import place_in
 from shared.delivery.waits.deferring import StepDeferred
 from shared.domain.envelope import ModelRequest
 from shared.domain.ids import digest
 from shared.domain.model_calls.quotas import (
-    FULL,
     LearntRecord,
     Quota,
     Window,
     admits,
     asked_for,
-    counted_in,
-    counts,
     learnt_path,
-    taken_back,
-    window_path,
 )
 from shared.errors import Conflict, Transient
-from shared.ports import Create, Increment, Update
+from shared.ports import Create, Update
 
 _LONGEST = 60.0  # seconds that a call waits in the request
 _SPREAD = 2.0  # seconds over which those that wait come back
-_KEPT = timedelta(hours=1)  # of a window's counters
 
 
 class Admission:
-    """The calls of one attempt at a step of `flow`. `wait` is how long they may wait in all."""
+    """The calls of one attempt at a step. `wait` is how long they may wait in all."""
 
-    def __init__(self, deps: Deps, flow: str, wait: float) -> None:
+    def __init__(self, deps: Deps, sharing: Sharing, wait: float) -> None:
         self._deps = deps
-        self._flow = flow
+        self._sharing = sharing
         self._left = min(wait, _LONGEST)
 
     async def admit(self, request: ModelRequest) -> None:
@@ -75,17 +71,9 @@ class Admission:
         self._deps.kept.forget(path)
 
     async def _is_let_through(self, request: ModelRequest, quota: Quota) -> bool:
-        now, store = self._deps.clock.now(), self._deps.store
-        window = Window.at(now, quota.window)
-        path = window_path(request.model, window.number)
-        before = window_path(request.model, window.number - 1)
-        learnt = await self._deps.kept.get(store, learnt_path(request.model), now)
-        earlier = await self._deps.kept.get(store, before, now)
-        factor = LearntRecord.of(learnt.data).factor_at(now) if learnt is not None else FULL
-        added, about = counts(self._flow, asked_for(request)), {"expire_at": now + _KEPT}
-        [written] = await store.commit([Increment(path, added, about)])
-        counted = counted_in(written.counters, earlier.data if earlier is not None else {})
-        if admits(quota, counted, window.passed, factor):
+        sharer = await self._sharing.of(quota)
+        place = await place_in(self._deps, request.model, quota, asked_for(request), sharer)
+        if admits(quota, place.counted, place.passed, place.factor):
             return True
-        await store.commit([Increment(path, taken_back(added), about)])
+        await self._deps.store.commit([place.back])
         return False

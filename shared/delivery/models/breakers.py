@@ -31,6 +31,15 @@ class Breakers:
         well = [model for model in models if await self._is_to_be_asked(model)]
         return well or list(models)
 
+    async def first_well(self, models: Sequence[str]) -> str | None:
+        """The first model that is well, for a call that must not be the one to find that out."""
+        for model in models:
+            path, now = breaker_path(model), self._deps.clock.now()
+            found = await self._deps.kept.get(self._deps.store, path, now)
+            if found is None or BreakerRecord.of(found.data).verdict(now) == "ask":
+                return model
+        return None
+
     async def failed(self, model: str) -> None:
         """Counts a failure that says something about the model's health."""
         self._probing.discard(model)

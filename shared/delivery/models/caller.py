@@ -11,6 +11,7 @@ from shared.delivery.budgets.purse import Purse, purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.models.admission import Admission
 from shared.delivery.models.breakers import Breakers
+from shared.delivery.models.sharing import Sharing
 from shared.delivery.steps import StepTask
 from shared.domain.envelope import ModelRequest
 from shared.errors import (
@@ -37,7 +38,7 @@ class Caller:
         self._model = model
         self._seconds = seconds
         self._breakers = Breakers(deps)
-        self._admission = Admission(deps, task.envelope.run.flow, seconds / 3)
+        self._admission = Admission(deps, Sharing(task, deps), seconds / 3)
 
     async def ask(self, request: ModelRequest) -> ModelReply:
         """The answer of the first model of the request's chain that gives one.
@@ -50,9 +51,7 @@ class Caller:
             asked = request.model_copy(update={"model": model, "others": ()})
             try:
                 reply = await self._once(asked, self._seconds / min(left, 2))
-            except _UNHEALTHY as error:
-                if isinstance(error, ModelBusyError):
-                    await self._admission.refused(model)
+            except _UNHEALTHY:
                 if request.others:
                     await self._breakers.failed(model)
                 if left == 1:
@@ -64,12 +63,12 @@ class Caller:
 
     async def _once(self, request: ModelRequest, seconds: float) -> ModelReply:
         purse = await purse_of(self._task, self._deps)
-        await self._admission.admit(request)
+        await self._admit(request)
         request = await self._with_context(request, purse, seconds)
         if purse is not None:
             held = await purse.reserve(request)
             if held.model != request.model:
-                await self._admission.admit(held)
+                await self._admit(held)
                 held = held.model_copy(update={"context": None})
             request = held
         return await self._send(request, seconds)
@@ -108,9 +107,22 @@ class Caller:
         except SegueError as error:
             if error.reply is not None:
                 self._bill(request, error.reply)
+            if error.refusals or isinstance(error, ModelBusyError):
+                await self._admission.refused(request.model)
             raise
         self._bill(request, reply)
+        if reply.refusals:
+            await self._admission.refused(request.model)
         return reply
+
+    async def _admit(self, request: ModelRequest) -> None:
+        if self._task.envelope.run.shadow_of is None:
+            await self._admission.admit(request)
+            return
+        # Loaded where a run is a shadow.
+        from shared.delivery.models.sparing import admit_shadow_run  # noqa: PLC0415
+
+        await admit_shadow_run(self._deps, request, self._task.record)
 
     def _bill(self, request: ModelRequest, reply: ModelReply) -> None:
         spent = self._task.spent

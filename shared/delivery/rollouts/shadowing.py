@@ -112,6 +112,8 @@ def _question(
         rollout=shadow.rollout,
         run_id=envelope.run.id,
         flow=envelope.run.flow,
+        flow_version=envelope.run.version,
+        budgets=envelope.run.budgets,
         step=envelope.step,
         correlation_id=envelope.run.correlation_id,
         prompt=pin_of(shadow.prompt),

@@ -7,6 +7,7 @@ from typing import Any
 from shared.delivery.rollouts.deciding import measured
 from shared.delivery.rollouts.moving import RolloutUnknownError
 from shared.delivery.rollouts.standings import Sight, tallies
+from shared.domain.records import Usage
 from shared.domain.rollouts.records import ROLLOUTS, RolloutRecord, rollout_path
 from shared.domain.rollouts.shadows import COMPARISONS, ComparisonRecord
 from shared.ports import Query
@@ -51,10 +52,14 @@ async def _comparisons(name: str, sight: Sight) -> Report:
     query = Query(COMPARISONS, (("rollout", "==", name),), limit=MOST_COMPARISONS)
     found = [ComparisonRecord.of(one.data) for one in await sight.store.find(query)]
     ended = sorted((one for one in found if not one.open), key=lambda one: one.at, reverse=True)
+    compared = [one for one in ended if not one.skipped]
+    usage = sum((Usage(cost_usd=one.candidate.cost_usd) for one in found), Usage())
     return {
-        "compared": len(ended),
-        "equal": sum(one.equal is True for one in ended),
-        "failed": sum(one.candidate.error is not None for one in ended),
+        "compared": len(compared),
+        "equal": sum(one.equal is True for one in compared),
+        "failed": sum(one.candidate.error is not None for one in compared),
+        "skipped": len(ended) - len(compared),
+        "cost_usd": usage.cost_usd,
         "is_cut": len(found) == MOST_COMPARISONS,
         "latest": [one.model_dump(mode="json", exclude={"expire_at"}) for one in ended[:_SHOWN]],
     }

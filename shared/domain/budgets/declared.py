@@ -115,10 +115,10 @@ class Budget(Declared):
         """Whether every price must be known."""
         return self.usd is not None or self.usd_per_day is not None
 
-    def accounts(self, run: str, flow: str, now: datetime) -> tuple[Account, ...]:
-        """What a call of such a run counts against."""
+    def accounts(self, run: str | None, flow: str, now: datetime) -> tuple[Account, ...]:
+        """What a call of such a run counts against; without a run only that of the flow's day."""
         found = []
-        if self.usd is not None or self.tokens is not None:
+        if run is not None and (self.usd is not None or self.tokens is not None):
             found.append(Account(f"budgets/{run}", f"run {run}", _micro(self.usd), self.tokens))
         if self.usd_per_day is not None or self.tokens_per_day is not None:
             day = f"{now:%Y-%m-%d}"

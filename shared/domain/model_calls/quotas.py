@@ -1,4 +1,4 @@
-"""What a model's quota lets through: so much in short windows, shared fairly between flows.
+"""What a model's quota lets through: so much in short windows, shared fairly by flow or key.
 
 Pure. What has been asked in a window is counted in Firestore; what is learnt from refusals too.
 """
@@ -9,23 +9,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.domain import ids
 from shared.domain.budgets.declared import Count, most_input
 from shared.domain.budgets.ladder import LONGEST
 from shared.domain.envelope import ModelRequest
+from shared.domain.expressions import names
 from shared.domain.model import Declared
 from shared.domain.recording import Record
+from shared.errors import ExpressionError
 
 WINDOW = 10  # seconds; longer where a quota lets less than one request through in that time
 LEAST, FULL = 50, 1000  # thousandths of the quota that are used: at worst, and usually
 _REGAINED = 50  # thousandths, in a minute without a refusal
 _USUAL_ANSWER = 1000  # tokens, where the request does not limit it
 _BYTES_A_TOKEN = 4
-_ASKS, _TAKEN = "asks_", "taken_"  # fields of a window by flow: that it asked, what it was given
+_ASKS, _TAKEN = "asks_", "taken_"  # fields of a window by sharer: that it asked, what it was given
+
+
+class OfKey(Declared):
+    """Shares by what an expression gives for the event of a run, whatever its flow is."""
+
+    key: str = Field(description="Expression over `event`.", examples=["event.data.customer"])
+
+    @field_validator("key")
+    @classmethod
+    def _sees_the_event(cls, key: str) -> str:
+        try:
+            unknown = names(key, expression=True) - {"event"}
+        except ExpressionError as error:
+            raise ValueError(error.detail) from error
+        if unknown:
+            told = ", ".join(sorted(unknown))
+            raise ValueError(f"`fair.key` is an expression over `event`; there is no {told}")
+        return key
 
 
 class Quota(Declared):
@@ -33,6 +53,11 @@ class Quota(Declared):
 
     requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
     tokens_per_minute: Count | None = None
+    fair: Literal["flow", "key"] | OfKey = Field(
+        "flow",
+        description="Who has an equal share: each flow, each key of a flow's own (its `order_by`,"
+        " or else the key of its `concurrency`, `rate` or `debounce`), or each value of a `key`.",
+    )
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
@@ -74,32 +99,48 @@ class Window:
 
 @dataclass(frozen=True)
 class Counted:
-    """What was asked for in a window, this request among it: in all, and by its own flow.
+    """What was asked for in a window, this request among it: in all, and by its own sharer.
 
-    `flows` are those that have asked of late.
+    `sharers` are those that have asked of late.
     """
 
     requests: int
     tokens: int
     own: int
-    flows: int
+    sharers: int
 
 
 def admits(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
     """Whether the request that is counted last may be sent in this window.
 
-    While the first half of a window lasts, each flow has its share; then all may use what is left.
+    While the first half of a window lasts, each has a share; then all may use what is left.
     One request fits into any window, however many tokens it has.
     """
     share = quota.window / 60 * factor / FULL
     if quota.requests_per_minute is not None:
         limit = max(int(quota.requests_per_minute * share), 1)
-        fair = limit if passed >= 0.5 else ceil(limit / max(counted.flows, 1))
+        fair = limit if passed >= 0.5 else ceil(limit / max(counted.sharers, 1))
         if counted.requests > limit or counted.own > fair:
             return False
     if quota.tokens_per_minute is None:
         return True
     return counted.tokens <= quota.tokens_per_minute * share or counted.requests == 1
+
+
+def spares(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
+    """Whether a request that nobody waits for may be sent: a shadow's, counted last.
+
+    So it may in the second half of a window, while half of what the model takes is left, and where
+    the model has not been refusing: whoever has a share has had it, and others find enough.
+    """
+    if passed < 0.5 or factor < FULL:
+        return False
+    share = quota.window / 60
+    limits = (
+        (quota.requests_per_minute, counted.requests),
+        (quota.tokens_per_minute, counted.tokens),
+    )
+    return all(limit is None or 2 * used <= limit * share for limit, used in limits)
 
 
 def asked_for(request: ModelRequest) -> int:
@@ -117,20 +158,20 @@ def learnt_path(model: str) -> str:
     return f"quotas/{ids.digest('quota', model)}"
 
 
-def counts(flow: str, tokens: int) -> dict[str, int]:
-    """What one request adds to its window."""
-    name = ids.digest("flow", flow, length=16)
-    return {"requests": 1, "tokens": tokens, f"{_TAKEN}{name}": 1, f"{_ASKS}{name}": 1}
+def counts(sharer: str | None, tokens: int) -> dict[str, int]:
+    """What one request adds to its window; without a sharer it is one that takes nobody's share."""
+    own = {f"{_TAKEN}{sharer}": 1, f"{_ASKS}{sharer}": 1} if sharer is not None else {}
+    return {"requests": 1, "tokens": tokens, **own}
 
 
 def taken_back(added: Mapping[str, int]) -> dict[str, int]:
-    """The same for one that was not admitted; that its flow has asked is still known."""
+    """The same for one that was not admitted; that its sharer has asked is still known."""
     return {name: -by for name, by in added.items() if not name.startswith(_ASKS)}
 
 
 def counted_in(counters: Mapping[str, int], before: Mapping[str, Any]) -> Counted:
     """By the counters that one request has raised, and the window before it."""
-    own = next(value for name, value in counters.items() if name.startswith(_TAKEN))
+    own = next((value for name, value in counters.items() if name.startswith(_TAKEN)), 0)
     asking = {name for name in (*before, *counters) if name.startswith(_ASKS)}
     return Counted(counters["requests"], counters["tokens"], own, len(asking))
 

@@ -23,11 +23,17 @@ def comparison_path(rollout: str, run_id: str, step: str | None = None) -> str:
 
 
 class ShadowQuestion(Wire):
-    """Asks the model what a candidate would have answered for a step."""
+    """Asks the model what a candidate would have answered for a step.
+
+    `flow_version` says what the flow may spend in a day, `budgets` what those above it may; a
+    deployment that did not know of that left them out.
+    """
 
     rollout: str
     run_id: str
     flow: str
+    flow_version: str = ""
+    budgets: tuple[str, ...] = ()
     step: str
     correlation_id: str
     prompt: PromptPin
@@ -52,7 +58,10 @@ class Side(Wire):
 
 
 class ComparisonRecord(Record):
-    """`comparisons/{id}`: the shadow of a step, or of a run. `open` until both have ended."""
+    """`comparisons/{id}`: the shadow of a step, or of a run. `open` until both have ended.
+
+    `skipped`: the candidate was not asked, or not to the end; its error says why.
+    """
 
     JSON_FIELDS = frozenset({"candidate", "usual"})
 
@@ -65,6 +74,7 @@ class ComparisonRecord(Record):
     usual: Side | None = None
     equal: bool | None = None
     open: bool = True
+    skipped: bool = False
     at: datetime
     expire_at: datetime
 
