@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from shared.errors import ModelBusyError
-from tests.unit.adapters.gemini_api import Api, Made, ask, busy
+from shared.errors import ModelBusyError, SegueError
+from tests.unit.adapters.gemini_api import Api, Made, ask, busy, candidate, ok
 
 
 async def test_a_busy_model_is_waited_out_ever_longer(api: Api, make: Made) -> None:
@@ -64,3 +64,19 @@ async def test_each_try_may_take_what_remains(api: Api, make: Made) -> None:
     await make().generate(ask(), seconds=20)
     limits = [request.extensions["timeout"]["read"] for request in api.requests]
     assert limits == [20, 15]
+
+
+async def test_what_was_waited_out_is_told_with_the_answer(api: Api, make: Made) -> None:
+    api.answers = [busy(429), busy(503), busy(429)]
+    reply = await make().generate(ask(), seconds=200)
+    assert reply.refusals == 2  # 503 says nothing of a quota
+
+
+@pytest.mark.parametrize("last", [httpx2.ConnectError("gone"), busy(400), ok(candidate(""))])
+async def test_what_was_waited_out_is_told_with_a_failure(
+    api: Api, make: Made, last: httpx2.Response | Exception
+) -> None:
+    api.answers = [busy(429), last]
+    with pytest.raises(SegueError) as failed:
+        await make().generate(ask(), seconds=200)
+    assert failed.value.refusals == 1
