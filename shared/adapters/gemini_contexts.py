@@ -46,7 +46,7 @@ class GeminiContexts:
                 model=request.model, config=config.model_copy(update={"http_options": options})
             )
 
-        made = await self._patience.answer(request.model, send, seconds=seconds)
+        made, _ = await self._patience.answer(request.model, send, seconds=seconds)
         told = made.usage_metadata.total_token_count if made.usage_metadata is not None else None
         if not made.name or told is None:
             raise ModelMalformedError(f"{request.model} made a cache without name or size")
