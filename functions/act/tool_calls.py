@@ -10,7 +10,8 @@ import asyncio
 from typing import cast
 
 from shared.delivery.deps import Deps
-from shared.delivery.steps import LeftToPerson, StepTask
+from shared.delivery.leaving import LeftToPerson
+from shared.delivery.steps import StepTask
 from shared.domain import ids
 from shared.domain.agents.blackboard import BUILT_IN
 from shared.domain.agents.conversation import ToolCall
@@ -40,7 +41,7 @@ async def call_tool(task: StepTask, step: AgentStep, deps: Deps) -> Json:
     """The call's result, or `{error: {code, message}}`: either is for the model.
 
     Raises Transient where the tool asks for another try, LeftToPerson where only a person can say
-    whether the call has happened.
+    whether the call has happened, Left where a run carries it out.
     """
     todo = task.envelope.task
     if not isinstance(todo, ActTask) or todo.call is None:
@@ -61,7 +62,12 @@ async def call_tool(task: StepTask, step: AgentStep, deps: Deps) -> Json:
                 " nothing new; do not ask for it again"
             )
         spoken = step.as_spoken(todo.speaker)
-        tool = spoken.tool(todo.call.name)
+        flow, tool = spoken.delegate(todo.call.name), spoken.tool(todo.call.name)
+        if flow is not None:
+            # Loaded where an agent has flows as tools.
+            from shared.delivery.agents.delegating import delegate  # noqa: PLC0415
+
+            return await delegate(task, flow, note, deps)
         if tool is None or tool.tool not in task.scope.version.tools:
             there = ", ".join(one.name for one in spoken.tools) or "none"
             raise ToolUnknownError(f"there is no tool {todo.call.name!r}; there are: {there}")

@@ -6,7 +6,7 @@ Decides nothing about the work. An owner that lost its claim notices at commit, 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,6 @@ from shared.domain.chain import StepStatus
 from shared.domain.envelope import ActTask, Delivery, Envelope
 from shared.domain.instances import instance_of
 from shared.domain.records import RETRIED, Attempt, Failure, StepRecord, Usage, step_path
-from shared.domain.waiting import Awaited
 from shared.errors import (
     AlreadyExistsError,
     ClaimBusyError,
@@ -219,14 +218,16 @@ async def put_off(  # noqa: PLR0913 - what is recorded of the try that has faile
     await _note(deps, held, {**freed, "attempts": closed, "fallback": fallback}, also)
 
 
-async def leave(deps: Deps, held: Claim, awaited: Awaited, outcome: str) -> None:
+async def leave(deps: Deps, held: Claim, changed: Mapping[str, Any], outcome: str) -> None:
     """Records that the step waits from now on, and how its try has ended; nobody holds it.
+
+    `changed` is what it waits for.
 
     Raises as `try_again` does.
     """
     closed = _closed(held.record.attempts, outcome, None, Usage(), deps.clock.now())
     freed = {"status": StepStatus.WAITING, "owner": "", "lease_until": None}
-    await _note(deps, held, {**freed, "attempts": closed, "awaited": awaited})
+    await _note(deps, held, {**freed, **changed, "attempts": closed})
 
 
 async def defer(

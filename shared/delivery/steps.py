@@ -31,6 +31,7 @@ from shared.delivery.closing import Closing, End, ending_of, require_not_failed
 from shared.delivery.crashpoints import reach
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
+from shared.delivery.leaving import Left
 from shared.delivery.outcome import Outcome, Spent
 from shared.delivery.runs.ending import require_fitting
 from shared.delivery.scope import Scope, scope_of, variables_of
@@ -43,7 +44,6 @@ from shared.domain.expressions import fill
 from shared.domain.model import Json
 from shared.domain.records import Failure, RunStatus, StepRecord, Usage, step_path
 from shared.domain.step import Fallback
-from shared.domain.waiting import Awaited
 from shared.errors import (
     ClaimLostError,
     ExpressionError,
@@ -104,7 +104,7 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         raise MessageInvalidError(f"step {envelope.step!r} is one that no stage works on")
     held = await claim(deps, envelope, received.delivery)
     if isinstance(held, PutOff):
-        return _put_off(held.record)
+        return await _put_off(held.record, envelope, scope, deps)
     step = _Step(deps, scope, envelope, received)
     if isinstance(held, Finished):
         return await step.resume(held.record)
@@ -116,23 +116,20 @@ async def run_step(received: Received, deps: Deps, work: Work, *, check_run: boo
         return Handled("cancelled")
 
 
-def _put_off(record: StepRecord) -> Handled:
-    is_waiting = record.status is StepStatus.WAITING
-    return Handled("waiting" if is_waiting else "held" if record.held else "not-due")
+async def _put_off(record: StepRecord, envelope: Envelope, scope: Scope, deps: Deps) -> Handled:
+    if record.status is not StepStatus.WAITING:
+        return Handled("held" if record.held else "not-due")
+    if record.child is not None:
+        # Loaded where an agent has flows as tools.
+        from shared.delivery.agents.delegating import start_again  # noqa: PLC0415
+
+        await start_again(record, envelope, scope, deps)
+    return Handled("waiting")
 
 
 def may_have_ended(deps: Deps, scope: Scope) -> bool:
     """Whether it is worth a read to find out that the run goes on without this step."""
     return scope.version.flow.can_outrun or scope.run.is_overdue(deps.clock.now())
-
-
-class LeftToPerson(Exception):
-    """The step waits for a person from now on. `outcome` is what is noted of this try."""
-
-    def __init__(self, awaited: Awaited, outcome: str) -> None:
-        super().__init__(awaited.what)
-        self.awaited = awaited
-        self.outcome = outcome
 
 
 class _Step:
@@ -172,8 +169,9 @@ class _Step:
             try:
                 variables = await variables_of(self._deps.store, self._scope, self._envelope)
                 outcome = spent.succeeded(await self._worked(held, variables, work, spent))
-            except LeftToPerson as left:
-                await leave(self._deps, held, left.awaited, left.outcome)
+            except Left as left:
+                await leave(self._deps, held, left.changed, left.outcome)
+                await left.follow()
                 return Handled("waiting")
             except SegueError as error:
                 outcome = spent.failed(error)

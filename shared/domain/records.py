@@ -256,7 +256,8 @@ class StepRecord(Record):
 
     @property
     def is_open_wait(self) -> bool:
-        return self.status is StepStatus.WAITING and self.awaited is not None
+        is_of_child = self.child is not None  # a call that was approved may wait for one
+        return self.status is StepStatus.WAITING and self.awaited is not None and not is_of_child
 
     @property
     def usage(self) -> Usage:

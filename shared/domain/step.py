@@ -20,6 +20,7 @@ from pydantic import (
 from shared.domain.agents.declared import (
     AgentTool,
     AnyTool,
+    FlowTool,
     Limits,
     Persona,
     PersonaName,
@@ -177,7 +178,7 @@ class AgentStep(Step):
     tools: tuple[AnyTool, ...] = Field(
         (),
         description="Names of the tools that it may call, or mappings with them as `tool`; or with"
-        " a `collection` that it may search.",
+        " a `collection` that it may search, or a `flow` that it may have carried out.",
     )
     limits: Limits = Field(Limits(), description="What it may use up in all.")
     hand_offs: dict[PersonaName, Persona] = Field(
@@ -189,6 +190,11 @@ class AgentStep(Step):
     @property
     def texts_read(self) -> frozenset[str]:
         return super().texts_read | reads_of(self.every_tool)
+
+    @property
+    def flows(self) -> tuple[FlowTool, ...]:
+        """The flows that its calls may open, those of its personas, too."""
+        return tuple(tool for tool in self.every_tool if isinstance(tool, FlowTool))
 
     @property
     def every_tool(self) -> tuple[AnyTool, ...]:
@@ -218,6 +224,11 @@ class AgentStep(Step):
         """The collection that is searched by that name; None where none is."""
         searches = (one for one in self.tools if isinstance(one, SearchTool))
         return next((one for one in searches if one.name == name), None)
+
+    def delegate(self, name: str) -> FlowTool | None:
+        """The flow that is carried out by that name; None where none is."""
+        flows = (one for one in self.tools if isinstance(one, FlowTool))
+        return next((one for one in flows if one.name == name), None)
 
 
 class ActionStep(Step):

@@ -201,7 +201,8 @@ class ShadowPrompt(Wire):
 class FlowVersion(Wire):
     """One version of a flow, complete in itself. With `undoing` it undoes one run of another.
 
-    `collections` are those that its steps and prompts search or fill.
+    `collections` are those that its steps and prompts search or fill, `inputs` what the flows take
+    that its agents have as tools: their models are told that.
     """
 
     flow: Flow
@@ -210,6 +211,7 @@ class FlowVersion(Wire):
     undoing: Undoing | None = None
     shadows: dict[str, ShadowPrompt] = Field(default_factory=dict)  # by the prompt they shadow
     collections: dict[str, Collection] = Field(default_factory=dict)
+    inputs: dict[str, dict[str, Json]] = Field(default_factory=dict)  # by flow
 
     @cached_property
     def version(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from shared.domain.flow import Flow
 from shared.domain.prompts.refs import PromptRef
+from shared.domain.step import AgentStep
 from shared.domain.version import FlowVersion, PromptVersion, all_prompts_of
 from shared.prompting.checks.flow import FlowCheck
 from shared.prompting.source import Source
@@ -54,6 +55,18 @@ def unfit(version: FlowVersion) -> str | None:
                 f"prompt {prompt.name!r} searches {wanted!r}, a collection the flow does not have"
             )
     return too_large(version)
+
+
+def with_inputs(version: FlowVersion, flows: Mapping[str, FlowVersion]) -> FlowVersion:
+    """The flow with what the flows take that its agents have as tools, as far as that is known."""
+    steps = version.flow.steps.values()
+    called = {one.flow for step in steps if isinstance(step, AgentStep) for one in step.flows}
+    inputs = {name: flows[name].flow.input for name in sorted(called & flows.keys())}
+    known = {name: schema for name, schema in inputs.items() if schema is not None}
+    if not known:
+        return version
+    fields = {name: getattr(version, name) for name in FlowVersion.model_fields}
+    return FlowVersion.model_validate({**fields, "inputs": known})
 
 
 def too_large(version: FlowVersion) -> str | None:

@@ -27,7 +27,7 @@ from shared.domain.version import (
 from shared.prompting.checks.children import Read, children_problems
 from shared.prompting.checks.flow import FlowCheck
 from shared.prompting.collection_files import read_collections
-from shared.prompting.fitting import too_large, with_references
+from shared.prompting.fitting import too_large, with_inputs, with_references
 from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.prompting.quota_file import quota_problems
 from shared.prompting.source import Problem, Source, SourceProblems, read_yaml
@@ -82,7 +82,11 @@ def read_library(root: Path, calls: frozenset[str] | None = None) -> Library:
     known = {name: Read(sources[name], version.flow) for name, version in flows.items()}
     unfit = children_problems(known, frozenset(path.stem for path in paths))
     files = {problem.file for problem in unfit}
-    sound = {name: one for name, one in flows.items() if sources[name].file not in files}
+    sound = {
+        name: with_inputs(one, flows)
+        for name, one in flows.items()
+        if sources[name].file not in files
+    }
     for name, version in list(sound.items()):
         for judge in _judges(sources[name], version.flow, sound, problems):
             try:

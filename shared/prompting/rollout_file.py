@@ -117,7 +117,10 @@ def _shadow(source: Source, candidate: str, flow: Flow) -> Iterator[Problem]:
     """What would have effects, or wait for somebody, in a run that nobody knows of."""
     cannot = {
         "steps that wait": any(isinstance(step, WaitStep) for step in flow.steps.values()),
-        "steps that open children": any(isinstance(step, FlowStep) for step in flow.steps.values()),
+        "steps that open children": any(
+            isinstance(step, FlowStep) or (isinstance(step, AgentStep) and step.flows)
+            for step in flow.steps.values()
+        ),
         "tools that need approval": any(
             tool.approval is not None
             for step in flow.steps.values()

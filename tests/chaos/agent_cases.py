@@ -1,4 +1,4 @@
-"""An agent under misfortune: calls of tools of each effect, an approval, a repetition, hand-offs.
+"""An agent under misfortune: calls of tools of each effect, of a flow, an approval, hand-offs.
 
 What the tools do is kept here, as the world outside would; a simulation begins with nothing done.
 """
@@ -13,11 +13,13 @@ from typing import Any
 from shared.domain.agents.notes import CallMade
 from shared.domain.envelope import ModelRequest
 from shared.ports import Model
+from shared.prompting.fitting import with_inputs
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case
 from shared.tools import Happened, NotHappened, ToolContext, make
 from tests.functional.agents import asks, script, turns_in
 from tests.functional.system import EVENT, echoing, flow, library, prompt
+from tests.functional.teams import WORKER
 
 _SLOW = 0.4  # seconds that a tool takes after it has done what it does
 
@@ -73,7 +75,7 @@ _TURNS = (
         ("sim_send", {"what": "b"}),
         ("sim_pay", {"what": "c"}),
     ),
-    asks(("sim_fly", {}), ("sim_pay", {"what": "d"})),
+    asks(("sim_fly", {}), ("sim_pay", {"what": "d"}), ("ask_worker", {"n": 3})),
     asks(("hand_off_to_clerk", {"reason": "the rest"}), ("sim_look", {"n": 1})),
     asks(("hand_off_to_help", {"reason": "done"})),
     "All is done.",
@@ -127,22 +129,22 @@ _STEPS = """
         - sim_book
         - sim_send
         - {tool: sim_pay, approval: {when: "args.what == 'd'"}}
+        - {flow: worker, as: ask_worker, description: Doubles.}
       hand_offs: {clerk: {agent: clerk, tools: [sim_look]}}
-      limits: {turns: 5, calls: 9, repeats: 1}
+      limits: {turns: 5, calls: 10, repeats: 1}
     tip: {needs: help, prompt: say, with: {text: "{{ help.text }}"}}
     """
+_AGENT = flow(
+    _STEPS,
+    prompt("helper", "{{ text }}"),
+    prompt("clerk", "The rest of {{ a.text }}."),
+    name="agent",
+    more="outputs: {tip: '{{ tip.text }}'}",
+    tools={name: tool.version for name, tool in TOOLS.items()},
+)
 AGENT = Case.revised(
     "agent",
-    library(
-        flow(
-            _STEPS,
-            prompt("helper", "{{ text }}"),
-            prompt("clerk", "The rest of {{ a.text }}."),
-            name="agent",
-            more="outputs: {tip: '{{ tip.text }}'}",
-            tools={name: tool.version for name, tool in TOOLS.items()},
-        )
-    ),
+    library(with_inputs(_AGENT, {"worker": WORKER}), WORKER),
     EVENT,
     {"n": 4},
     model=_model,

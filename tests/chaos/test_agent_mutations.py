@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.act import tool_calls
-from shared.delivery.agents import conversation, journal, loop
+from shared.delivery.agents import conversation, delegating, journal, loop
 from tests.chaos.mutating import Mutation, Patch, of_case, require_found_out
 
 
@@ -46,7 +46,21 @@ def a_hand_off_has_no_effect(patch: Patch) -> None:
     patch.setattr(conversation, "speaker_after", lambda step, *_: step)
 
 
+def a_call_is_answered_before_its_run_has_ended(patch: Patch) -> None:
+    original = delegating.delegate
+
+    async def delegate(*about: Any) -> Any:
+        try:
+            return await original(*about)
+        except delegating.Left as left:
+            await left.follow()
+            return {"n": 6}
+
+    patch.setattr(delegating, "delegate", delegate)
+
+
 MUTATIONS = {
+    a_call_is_answered_before_its_run_has_ended: of_case("agent"),
     a_hand_off_has_no_effect: of_case("agent"),
     a_call_is_made_again_whatever_its_effect: of_case("agent", since=28),
     a_turn_follows_the_first_call_that_has_ended: of_case("agent"),

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.cli.graph.model import END, START, Graph, Link, Node, Note, Way
-from shared.domain.agents.declared import AnyTool, Persona, SearchTool
+from shared.domain.agents.declared import AnyTool, FlowTool, Persona, SearchTool
 from shared.domain.compensation import Compensation
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
 from shared.domain.step import EmbedStep, RetrieveStep, Step, WaitStep
@@ -136,7 +136,7 @@ def _compensation(value: Compensation) -> str:
 
 
 def _tools(value: Iterable[AnyTool]) -> str:
-    """Their names, what they search, and which calls of them a person has to approve."""
+    """Their names, what they search or open, and which calls of them a person has to approve."""
     return ", ".join(f"{tool.name}{_about(tool)}" for tool in value)
 
 
@@ -149,10 +149,11 @@ def _personas(value: Mapping[str, Persona]) -> str:
 def _about(tool: AnyTool) -> str:
     if isinstance(tool, SearchTool):
         return f" (searches {tool.collection})"
-    if tool.approval is None:
-        return ""
-    when = "always" if isinstance(tool.approval, str) else f"when {tool.approval.when}"
-    return f" (approval {when})"
+    told = [f"flow {tool.flow}"] if isinstance(tool, FlowTool) else []
+    if tool.approval is not None:
+        when = "always" if isinstance(tool.approval, str) else f"when {tool.approval.when}"
+        told.append(f"approval {when}")
+    return f" ({', '.join(told)})" if told else ""
 
 
 _TOLD: dict[str, Callable[[Any], str | None]] = {

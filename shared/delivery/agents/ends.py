@@ -18,6 +18,7 @@ from shared.domain.chain import StepStatus
 from shared.domain.expressions import fill
 from shared.domain.model import Json
 from shared.domain.records import Failure, RunRecord, RunStatus, StepRecord, run_path, step_path
+from shared.domain.step import AgentStep
 from shared.errors import (
     Conflict,
     ExpressionError,
@@ -69,6 +70,11 @@ class AgentEnds:
 
         Returns the failure where the run ends with it. `is_due`: nobody comes back but by the time.
         """
+        ended = await self._failed(found, failure, is_due=is_due)
+        await self._forsake(StepRecord.of(found.data).step)
+        return ended
+
+    async def _failed(self, found: Document, failure: Failure, *, is_due: bool) -> Failure | None:
         step = StepRecord.of(found.data).step
         due = self._deps.clock.now() if is_due else None
         fallback = self._flow.steps[step].fallback
@@ -98,6 +104,8 @@ class AgentEnds:
 
     async def repeat(self, record: StepRecord) -> Failure | None:
         """What follows from an agent that has ended: sent again, or told."""
+        if record.error is not None or record.fallback:
+            await self._forsake(record.step)
         if record.status is StepStatus.FAILED and not record.handled:
             return record.error
         if record.status is StepStatus.CANCELLED:
@@ -140,6 +148,14 @@ class AgentEnds:
         await self._deps.bus.publish(f"{stage}-dead", [dead_letter(message, stage, failure)])
 
     # -- parts ------------------------------------------------------------------------------
+
+    async def _forsake(self, step: str) -> None:
+        declared = self._flow.steps[step]
+        if isinstance(declared, AgentStep) and declared.flows:
+            # Loaded where an agent has flows as tools.
+            from shared.delivery.agents.delegating import forsake  # noqa: PLC0415
+
+            await forsake(self._scope.run.id, step, self._deps)
 
     def _cancelled(self) -> Mark:
         fields = {

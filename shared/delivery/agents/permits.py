@@ -12,7 +12,7 @@ from shared.delivery.commands.holding import is_placeholder
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
 from shared.domain.agents.conversation import ToolCall
-from shared.domain.agents.declared import ARGS, AgentTool, When
+from shared.domain.agents.declared import ARGS, Approvable, When
 from shared.domain.agents.notes import CallMade, TurnTaken, is_repeated, told
 from shared.domain.chain import StepStatus
 from shared.domain.expressions import holds
@@ -43,14 +43,15 @@ class Permits:
         declared = self._scope.version.flow.steps[of.step]
         assert isinstance(declared, AgentStep)
         call = taken.calls[of.part.call]
-        tool = declared.as_spoken(taken.speaker).tool(call.name)
+        spoken = declared.as_spoken(taken.speaker)
+        tool = spoken.tool(call.name) or spoken.delegate(call.name)
         if tool is None or is_repeated(declared.limits, taken, of.part.call):
             return False
         if not needs_approval(tool, call, known):
             return False
         return await self._put(self._record(of, tool, call))
 
-    def _record(self, of: Instance, tool: AgentTool, call: ToolCall) -> StepRecord:
+    def _record(self, of: Instance, tool: Approvable, call: ToolCall) -> StepRecord:
         awaited = Awaited(what="approval", name=str(of), approvers=tool.approvers, told=told(call))
         return StepRecord(
             run_id=self._scope.run.id,
@@ -75,18 +76,18 @@ class Permits:
                 return True
             found = StepRecord.of(standing.data)
             if not (is_placeholder(standing) and found.awaited is None):
-                return found.status not in _BEGUN
+                return found.status not in _BEGUN and found.child is None
             if not found.held:  # else it is asked about when the run is resumed
                 await self._deps.store.commit([Update(path, record.document(), standing.revision)])
         return True
 
 
-def needs_approval(tool: AgentTool, call: ToolCall, known: Mapping[str, Any]) -> bool:
+def needs_approval(tool: Approvable, call: ToolCall, known: Mapping[str, Any]) -> bool:
     """Raises ExpressionError, which names the tool."""
     if not isinstance(tool.approval, When):
         return tool.approval is not None
     try:
         return holds(tool.approval.when, {**known, ARGS: call.args})
     except ExpressionError as error:
-        error.detail = f"`approval` of {tool.tool}: {error.detail}"
+        error.detail = f"`approval` of {call.name}: {error.detail}"
         raise

@@ -15,9 +15,12 @@ from shared.delivery.closing import Closing, End, RecordedFailure
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Received
 from shared.delivery.maps.opening import Maps
+from shared.delivery.runs.aftermath import may_leave_children
+from shared.delivery.runs.ending import require_fitting
 from shared.delivery.runs.opening import Opening, pinned_scope
 from shared.delivery.scope import Scope, dead_letter, variables_at
 from shared.delivery.settling import Standing
+from shared.domain.agents.notes import CallMade
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import ActTask, Envelope, Message, Place
 from shared.domain.events import Event
@@ -41,6 +44,7 @@ from shared.errors import (
     ClaimLostError,
     Conflict,
     ExpressionError,
+    OutputTooLargeError,
     SegueError,
     StepTimeoutError,
 )
@@ -67,6 +71,18 @@ def came_of(child: RunRecord) -> Came:
     return Came(error=ChildFailedError(f"{about}{why}"))
 
 
+def _told(came: Came, note: CallMade) -> Came:
+    """What a call of an agent's ends with: whatever has become of its child is for the model."""
+    error = came.error
+    try:
+        require_fitting([came.output, note.call.args], "the run's outputs")
+    except OutputTooLargeError as too_large:
+        error = too_large
+    if error is None:
+        return came
+    return Came({"error": {"code": error.code, "message": error.detail}})
+
+
 async def child_ended(_found: Document, child: RunRecord, _received: Received, deps: Deps) -> bool:
     """Tells the step that waits for a run of its end. One that waits for it no more is left."""
     if child.parent is not None:
@@ -87,7 +103,7 @@ async def tell_parent(run_id: str, step: str, child: str, came: Came, deps: Deps
     record = StepRecord.of(found.data)
     is_its_own = record.child is not None and record.child.run_id == child
     is_stopped = RunRecord.of(run.data).status.is_final and not record.status.is_final
-    if not is_its_own or is_stopped:
+    if not is_its_own or is_stopped or record.status is StepStatus.CANCELLED:
         return
     scope = await pinned_scope(run, deps)
     await Homecoming(deps, scope).end(found, came)
@@ -108,13 +124,17 @@ async def see_to_parent(
         child = id_of_run(str(event.subject), event.key)
         await tell_parent(*parent, child, Came(error=error), deps)
         return
-    run, step = await deps.store.get_many([run_path(parent[0]), step_path(*parent)])
+    names = dict.fromkeys((parent[1], instance_of(parent[1]).step))  # a call's agent, too
+    paths = [run_path(parent[0]), *(step_path(parent[0], name) for name in names)]
+    run, *steps = await deps.store.get_many(paths)
     [child] = [opening.run_id for opening in openings]
-    if run is None or step is None:
+    found = [StepRecord.of(one.data) for one in steps if one is not None]
+    if run is None or len(found) < len(names):
         return
-    above, record = RunRecord.of(run.data), StepRecord.of(step.data)
+    above, record = RunRecord.of(run.data), found[0]
     is_awaited = record.child is not None and record.child.run_id == child
-    if above.status.is_final or record.status.is_final or not is_awaited:
+    is_over = above.status.is_final or any(one.status.is_final for one in found)
+    if is_over or not is_awaited:
         reason = f"step {record.step} waits for it no longer"
         await deps.bus.publish("events", [cancel_of(child, above, reason)])
 
@@ -123,7 +143,7 @@ async def leave_no_child(_found: Document, run: RunRecord, _received: Received, 
     """Cancels what a run that has ended was still waiting for."""
     if run.status is RunStatus.SUCCEEDED:
         version = await deps.flows.pinned(run.flow, run.flow_version)
-        if not version.flow.can_outrun:
+        if not may_leave_children(version.flow, run.status):
             return True
     # A run that is cancelled takes its steps along.
     left = [StepStatus.WAITING.value, StepStatus.CANCELLED.value]
@@ -149,6 +169,7 @@ class Homecoming:
         Raises ClaimLostError where it has changed since: then it is to be looked at anew.
         """
         record = StepRecord.of(found.data)
+        came = _told(came, record.agent) if isinstance(record.agent, CallMade) else came
         place, known = await self._place(record)
         closing = Closing(self._deps, self._scope, self._envelope(record, place))
 

@@ -24,6 +24,7 @@ from shared.domain.events import HOPS, MAX_HOPS, REDRIVE, count_in, derived
 from shared.domain.expressions import fill
 from shared.domain.ids import digest
 from shared.domain.instances import Instance, instance_of
+from shared.domain.model import Json
 from shared.domain.records import (
     Failure,
     RunRecord,
@@ -56,12 +57,24 @@ class Item:
     place: Place
 
 
-class Children:
-    """Implements `StepOpener` for the children of one run, in the hands of one delivery."""
+@dataclass(frozen=True)
+class Asked:
+    """What no step declares: the flow that a model asks for, and the data that it gives."""
 
-    def __init__(self, deps: Deps, scope: Scope) -> None:
+    flow: str
+    data: Mapping[str, Json]
+
+
+class Children:
+    """Implements `StepOpener` for the children of one run, in the hands of one delivery.
+
+    With `asked` it opens the child of that call of an agent's.
+    """
+
+    def __init__(self, deps: Deps, scope: Scope, asked: Asked | None = None) -> None:
         self._deps = deps
         self._scope = scope
+        self._asked = asked
 
     async def record(self, step: str, variables: Variables) -> StepRecord:
         """A step that waits for its child or, having let it go, has succeeded.
@@ -193,7 +206,8 @@ class Children:
 
     def _data(self, step: str, variables: Variables) -> bytes:
         try:
-            data = fill(self._declared(step).arguments, variables)
+            asked = self._asked  # what a model says is never taken for a template
+            data = asked.data if asked else fill(self._declared(step).arguments, variables)
             require_fitting(data, "the data of the child's event")
             return json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
         except ExpressionError as error:
@@ -249,6 +263,8 @@ class Children:
         await self._start(following, variables)
 
     def _declared(self, step: str) -> FlowStep:
+        if self._asked is not None:
+            return FlowStep(flow=self._asked.flow)
         declared = self._scope.version.flow.declared(step)
         assert isinstance(declared, FlowStep)
         return declared

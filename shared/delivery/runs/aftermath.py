@@ -16,7 +16,7 @@ from shared.domain.commands import RunEnded
 from shared.domain.envelope import Message
 from shared.domain.flow import Flow
 from shared.domain.records import RunRecord, RunStatus
-from shared.domain.step import FlowStep
+from shared.domain.step import AgentStep, FlowStep
 from shared.ports import Document, Query
 
 GRACE = 30  # seconds in which the short cut may still be on its way
@@ -29,14 +29,16 @@ def must_hear(flow: Flow, status: RunStatus | None = None, *, awaited: bool) -> 
     is_hooked = flow.on_failure is not None and status in {None, RunStatus.FAILED}
     is_judged = bool(flow.judge) and status in {None, RunStatus.SUCCEEDED}
     is_undone = flow.compensates and status is not RunStatus.SUCCEEDED
-    return awaited or is_hooked or is_judged or is_undone or _may_leave_children(flow, status)
+    return awaited or is_hooked or is_judged or is_undone or may_leave_children(flow, status)
 
 
-def _may_leave_children(flow: Flow, status: RunStatus | None) -> bool:
+def may_leave_children(flow: Flow, status: RunStatus | None) -> bool:
     """Whether a run can end so while it still waits for a child, which then has to end too."""
-    if status is RunStatus.SUCCEEDED and not flow.can_outrun:
-        return False
-    return any(isinstance(step, FlowStep) and step.awaited for step in flow.steps.values())
+    steps = flow.steps.values()
+    agents = [step for step in steps if isinstance(step, AgentStep) and step.flows]
+    if status is RunStatus.SUCCEEDED and not flow.can_outrun:  # but for agents that had to give up
+        return any(step.survives or step.fallback is not None for step in agents)
+    return bool(agents) or any(isinstance(step, FlowStep) and step.awaited for step in steps)
 
 
 def ended_message(run: str, correlation: str, traceparent: str, redrives: int) -> Message:

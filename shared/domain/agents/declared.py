@@ -15,7 +15,7 @@ from shared.domain.agents.tool import NAME
 from shared.domain.choices import MAPPING, TAG, WORD, one_of
 from shared.domain.durations import Seconds
 from shared.domain.expressions import names
-from shared.domain.model import Declared
+from shared.domain.model import Declared, Json
 from shared.domain.retrieval.searches import Search
 
 LONGEST_QUERY = 2000  # characters; models that embed take at least as much
@@ -34,14 +34,19 @@ Approval = Annotated[
 ]
 
 
-class AgentTool(Declared):
-    """A tool that the model may call."""
+class Approvable(Declared):
+    """What a person may have to approve before it begins."""
 
-    tool: str = Field(description="Its name.")
     approval: Approval | None = Field(
         None, description="Whether a person has to approve a call before it begins."
     )
     approvers: tuple[str, ...] = Field((), description="Who may; left out: anybody.")
+
+
+class AgentTool(Approvable):
+    """A tool that the model may call."""
+
+    tool: str = Field(description="Its name.")
     timeout: Seconds = Field(
         60.0, le=270, description="How long a call may take; then the model is told that it did."
     )
@@ -50,6 +55,18 @@ class AgentTool(Declared):
     def name(self) -> str:
         """What the model calls it."""
         return self.tool
+
+
+class FlowTool(Approvable):
+    """A flow that the model may have carried out: a call of it is a run, which it waits for."""
+
+    flow: str = Field(description="Name of a flow; the tool takes what its `input` says.")
+    name: str = Field(alias="as", pattern=f"^{NAME}$", description="What the model calls it.")
+    description: str = Field(min_length=1, description="What the model is told that it does.")
+
+    def declaration(self, parameters: dict[str, Json]) -> ToolDeclaration:
+        """What the model is told; `parameters` is the flow's `input`."""
+        return ToolDeclaration(name=self.name, description=self.description, parameters=parameters)
 
 
 class SearchTool(Search):
@@ -81,12 +98,14 @@ def _also_a_name(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"type": "string"}, *kinds]
 
 
-_TOOL, _SEARCH = f"{TAG}tool", f"{TAG}search"
+_TOOL, _SEARCH, _FLOW = f"{TAG}tool", f"{TAG}search", f"{TAG}flow"
 
 
 def _kind(value: object) -> str | None:
     if isinstance(value, SearchTool) or (isinstance(value, Mapping) and "collection" in value):
         return _SEARCH
+    if isinstance(value, FlowTool) or (isinstance(value, Mapping) and "flow" in value):
+        return _FLOW
     return _TOOL if isinstance(value, str | Mapping | AgentTool) else None
 
 
@@ -95,11 +114,14 @@ def _named(value: object) -> object:
 
 
 AnyTool = Annotated[
-    Annotated[AgentTool, BeforeValidator(_named), Tag(_TOOL)] | Annotated[SearchTool, Tag(_SEARCH)],
+    Annotated[AgentTool, BeforeValidator(_named), Tag(_TOOL)]
+    | Annotated[SearchTool, Tag(_SEARCH)]
+    | Annotated[FlowTool, Tag(_FLOW)],
     Discriminator(
         _kind,
         custom_error_type="tool",
-        custom_error_message="this is the name of a tool, or a mapping with `tool` or `collection`",
+        custom_error_message="this is the name of a tool, or a mapping with `tool`, `collection` or"
+        " `flow`",
     ),
     Field(json_schema_extra=_also_a_name),
 ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.domain.agents.conversation import ToolCall, ToolDeclaration
-from shared.domain.agents.declared import SearchTool
+from shared.domain.agents.declared import AnyTool, FlowTool, SearchTool
 from shared.domain.agents.notes import TurnTaken, is_repeated, told
 from shared.domain.envelope import ModelRequest
 from shared.domain.model import Json
@@ -77,10 +77,7 @@ def tools_for(version: FlowVersion, step: str, speaker: str | None) -> tuple[Too
     """What the model of a speaker is given."""
     declared = version.flow.steps[step]
     assert isinstance(declared, AgentStep)
-    own = tuple(
-        (one if isinstance(one, SearchTool) else version.tools[one.tool]).declaration()
-        for one in declared.as_spoken(speaker).tools
-    )
+    own = tuple(_told_of(one, version) for one in declared.as_spoken(speaker).tools)
     others = targets(step, declared, speaker)
     return (*own, *(_declaration(version, declared, other) for other in others))
 
@@ -101,6 +98,16 @@ def taken_over(request: ModelRequest, own: ModelRequest) -> ModelRequest:
     step = {"segue-step": request.labels.get("segue-step", "")}
     about = {name: getattr(own, name) for name in ModelRequest.model_fields if name not in kept}
     return request.model_copy(update={**about, "labels": {**own.labels, **step}})
+
+
+def _told_of(tool: AnyTool, version: FlowVersion) -> ToolDeclaration:
+    match tool:
+        case FlowTool():
+            return tool.declaration(version.inputs[tool.flow])
+        case SearchTool():
+            return tool.declaration()
+        case _:
+            return version.tools[tool.tool].declaration()
 
 
 def _declaration(version: FlowVersion, declared: AgentStep, name: str) -> ToolDeclaration:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from shared.domain.agents.declared import ARGS, AgentTool, AnyTool, SearchTool, When
+from shared.domain.agents.declared import ARGS, AgentTool, AnyTool, FlowTool, SearchTool, When
 from shared.domain.agents.hand_offs import PREFIX
 from shared.domain.agents.tool import ToolVersion
 from shared.domain.expressions import GLOBALS, names
@@ -60,7 +60,7 @@ def _tools(
         if isinstance(tool, SearchTool):
             yield from retrieval_problems(source, where, tool, collections)
             continue
-        if tool.tool not in tools:
+        if isinstance(tool, AgentTool) and tool.tool not in tools:
             yield source.problem(where, _missing(tool.tool, tools))
         yield from (source.problem(where, message) for message in _approval(tool, name, before))
 
@@ -88,9 +88,9 @@ def _missing(tool: str, tools: Mapping[str, ToolVersion]) -> str:
     return f"{told} `segue tools compile`{did_you_mean(tool, tools)}"
 
 
-def _approval(tool: AgentTool, name: str, before: frozenset[str]) -> Iterator[str]:
+def _approval(tool: AgentTool | FlowTool, name: str, before: frozenset[str]) -> Iterator[str]:
     if tool.approvers and tool.approval is None:
-        yield f"{tool.tool!r} has `approvers` and nothing to approve; give it an `approval`"
+        yield f"{tool.name!r} has `approvers` and nothing to approve; give it an `approval`"
     if not isinstance(tool.approval, When):
         return
     try:
@@ -100,6 +100,6 @@ def _approval(tool: AgentTool, name: str, before: frozenset[str]) -> Iterator[st
         return
     for unknown in sorted(read - before - GLOBALS - {ARGS, "event", "run"}):
         yield (
-            f"{unknown!r} is undefined in the approval of {tool.tool!r}; it sees `args` and what"
+            f"{unknown!r} is undefined in the approval of {tool.name!r}; it sees `args` and what"
             f" step {name!r} sees"
         )

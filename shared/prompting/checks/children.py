@@ -1,6 +1,6 @@
-"""Whether the flows that others name are there: as children of steps, and as `on_failure`.
+"""Whether the flows that others name are there: as children, and as `on_failure`.
 
-Children must take what they get, and come to an end.
+Children, of steps and of agents' calls, must take what they get, and come to an end.
 
 Looks at all flows of a library together. A flow with a child that cannot be used cannot be used.
 """
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from shared.domain.agents.declared import FlowTool
 from shared.domain.flow import Flow
-from shared.domain.step import FlowStep
+from shared.domain.step import AgentStep, FlowStep
 from shared.prompting.checks.graph import did_you_mean
-from shared.prompting.source import Problem, Source
+from shared.prompting.checks.retrieval import tools_at
+from shared.prompting.source import Location, Problem, Source
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,26 @@ class Read:
     source: Source
     flow: Flow
 
-    def children(self) -> Iterator[tuple[str, FlowStep]]:
+    def children(self) -> Iterator[Opens]:
         for name, step in self.flow.steps.items():
             if isinstance(step, FlowStep):
-                yield name, step
+                told = f"step {name!r} opens a child"
+                yield Opens(step.flow, ("steps", name, "flow"), told, (name, step))
+            elif isinstance(step, AgentStep):
+                for at, tool in tools_at(step):
+                    if isinstance(tool, FlowTool):
+                        where = ("steps", name, *at)
+                        yield Opens(tool.flow, where, f"tool {tool.name!r} opens a run")
+
+
+@dataclass(frozen=True)
+class Opens:
+    """Where a flow says that it opens another, and in words. `by` is the step, where one does."""
+
+    flow: str
+    at: Location
+    told: str
+    by: tuple[str, FlowStep] | None = None
 
 
 def children_problems(known: Mapping[str, Read], declared: frozenset[str]) -> list[Problem]:
@@ -67,21 +85,34 @@ def _problems(read: Read, sound: Mapping[str, Read], declared: frozenset[str]) -
     if hook is not None and hook not in sound:
         why = _why_not(hook, declared)
         yield read.source.problem(("on_failure",), f"a failure starts another flow, and {why}")
-    for name, step in read.children():
-        at = ("steps", name, "flow")
-        child = sound.get(step.flow)
+    for opens in read.children():
+        child = sound.get(opens.flow)
         if child is None:
-            why = _why_not(step.flow, declared)
-            yield read.source.problem(at, f"step {name!r} opens a child, and {why}")
+            why = _why_not(opens.flow, declared)
+            yield read.source.problem(opens.at, f"{opens.told}, and {why}")
             continue
         cycle = _way_back(read.flow.flow, child, sound)
         if cycle:
             told = " → ".join((read.flow.flow, *cycle))
             yield read.source.problem(
-                at, f"flows open each other without end: {told}; let one of them not open the next"
+                opens.at,
+                f"flows open each other without end: {told}; let one of them not open the next",
             )
-        for message in _misfits(name, step, child.flow):
-            yield read.source.problem(("steps", name, "with"), message)
+        if opens.by is not None:
+            name, step = opens.by
+            for message in _misfits(name, step, child.flow):
+                yield read.source.problem(("steps", name, "with"), message)
+        elif not cycle:
+            yield from (read.source.problem(opens.at, told) for told in _no_tool(child.flow))
+
+
+def _no_tool(child: Flow) -> Iterator[str]:
+    """What its `input` lacks for a model to be told what to call it with."""
+    told = f"flow {child.flow!r} cannot be a tool"
+    if child.input is None:
+        yield f"{told}: it has no `input`, which is what models are told; give it one"
+    elif child.input.get("type") != "object":
+        yield f"{told}: its `input` is not of `type: object`, as arguments of a call always are"
 
 
 def _way_back(to: str, child: Read, known: Mapping[str, Read]) -> tuple[str, ...]:
@@ -94,7 +125,7 @@ def _way_back(to: str, child: Read, known: Mapping[str, Read]) -> tuple[str, ...
             return way
         if way[-1] not in seen and way[-1] in known:
             seen.add(way[-1])
-            todo += [(*way, step.flow) for _, step in known[way[-1]].children()]
+            todo += [(*way, one.flow) for one in known[way[-1]].children()]
     return ()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.domain.agents.declared import SearchTool
+from shared.domain.agents.declared import AnyTool, SearchTool
 from shared.domain.retrieval.collection import Collection
 from shared.domain.retrieval.searches import Search
 from shared.domain.step import AgentStep, EmbedStep, RetrieveStep, Step
@@ -55,17 +55,23 @@ def collection_problems(
             yield source.problem(at, _unknown(str(given), collections))
 
 
+def tools_at(step: AgentStep) -> Iterator[tuple[Location, AnyTool]]:
+    """(where in the step, tool) of an agent's tools, and of its personas'."""
+    personas = ((("hand_offs", name), one.tools) for name, one in step.hand_offs.items())
+    for at, tools in (((), step.tools), *personas):
+        for index, tool in enumerate(tools):
+            yield (*at, "tools", index), tool
+
+
 def texts_of(step: Step) -> Iterator[tuple[Location, object]]:
     """(where, template or templates) of what a step searches for or has embedded."""
     if isinstance(step, RetrieveStep):
         yield ("retrieve", "query"), step.retrieve.query
         yield ("retrieve", "where"), step.retrieve.where
     elif isinstance(step, AgentStep):
-        personas = ((("hand_offs", name), one.tools) for name, one in step.hand_offs.items())
-        for at, tools in (((), step.tools), *personas):
-            for index, tool in enumerate(tools):
-                if isinstance(tool, SearchTool):
-                    yield (*at, "tools", index, "where"), tool.where
+        for at, tool in tools_at(step):
+            if isinstance(tool, SearchTool):
+                yield (*at, "where"), tool.where
     elif isinstance(step, EmbedStep):
         yield ("embed", "collection"), step.embed.collection
         yield ("embed", "texts"), step.embed.texts

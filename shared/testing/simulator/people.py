@@ -82,7 +82,8 @@ class People:
 
 def _is_asked(step: Fields) -> bool:
     """Whether it is a call of a tool that waits for somebody."""
-    return step.get("status") == "waiting" and '"kind":"call"' in (step.get("agent") or "")
+    waits = step.get("status") == "waiting" and step.get("child") is None
+    return waits and '"kind":"call"' in (step.get("agent") or "")
 
 
 def _lives(watch: Watch) -> list[tuple[str, int]]:

@@ -18,7 +18,18 @@ from tests.functional.system import flow
         ("agent: helper, tools: [look, {tool: look, timeout: 5s}]", "has the tool 'look' twice"),
         (
             "agent: helper, tools: [[look]]",
-            "the name of a tool, or a mapping with `tool` or `collection`",
+            "the name of a tool, or a mapping with `tool`, `collection` or `flow`",
+        ),
+        ("agent: helper, tools: [{flow: w, as: ask}]", "description: missing; add it"),
+        ("agent: helper, tools: [{flow: w, description: Asks.}]", "as: missing; add it"),
+        ("agent: helper, tools: [{flow: w, tool: look}]", "tools.0.tool: unknown key"),
+        (
+            "agent: helper, tools: [look, {flow: w, as: look, description: Looks.}]",
+            "has the tool 'look' twice",
+        ),
+        (
+            "agent: helper, tools: [{flow: w, as: ask, description: Asks., approvers: [ada]}]",
+            "'ask' has `approvers` and nothing to approve",
         ),
         ("agent: helper, foreach: '[1]'", "is an agent, which no `foreach` takes"),
         (

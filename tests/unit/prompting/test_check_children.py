@@ -129,3 +129,48 @@ def test_the_flow_that_a_failure_starts_must_be_there(tmp_path: Path) -> None:
     first, second = told(library)
     assert first.startswith("a.yaml:3: a failure starts another flow, and there is no flow 'leef'")
     assert "flow 'a' has mistakes of its own; correct them first" in second
+
+
+AGENT = "a:\n  agent: help\n  tools:\n    - {{flow: {}, as: ask, description: Asks.}}"
+OBJECT = "input: {type: object}"
+
+
+def with_prompt(root: Path, **flows: str) -> Library:
+    folder = root / "prompts" / "templates"
+    folder.mkdir(parents=True)
+    (folder / "help.md.j2").write_text("---\ndescription: Helps.\nmodel: m\n---\nHelp.")
+    return read(root, **flows)
+
+
+def test_a_flow_that_is_a_tool_is_told_of_with_what_it_takes(tmp_path: Path) -> None:
+    library = with_prompt(tmp_path, top=AGENT.format("leaf"), leaf=f"{OBJECT}|{LEAF}")
+    assert told(library) == []
+    assert library.flows["top"].inputs == {"leaf": {"type": "object"}}
+    assert library.flows["leaf"].declaration().keys() == {"flow"}
+
+
+@pytest.mark.parametrize(
+    ("called", "leaf", "complaint"),
+    [
+        ("laef", LEAF, "tool 'ask' opens a run, and there is no flow 'laef'; did you mean 'leaf'?"),
+        ("leaf", LEAF, "flow 'leaf' cannot be a tool: it has no `input`, which is what models"),
+        (
+            "leaf",
+            f"input: {{type: array}}|{LEAF}",
+            "flow 'leaf' cannot be a tool: its `input` is not of `type: object`",
+        ),
+        ("top", LEAF, "flows open each other without end: top → top"),
+    ],
+)
+def test_a_flow_that_cannot_be_a_tool_is_told_with_its_line(
+    tmp_path: Path, called: str, leaf: str, complaint: str
+) -> None:
+    problems = told(with_prompt(tmp_path, top=AGENT.format(called), leaf=leaf))
+    [problem] = [one for one in problems if one.startswith("top.yaml:8: ")]
+    assert complaint in problem
+
+
+def test_an_agent_cannot_open_a_flow_that_opens_its_own(tmp_path: Path) -> None:
+    leaf = f"{OBJECT}|x: {{flow: top}}"
+    problems = told(with_prompt(tmp_path, top=AGENT.format("leaf"), leaf=leaf))
+    assert "flows open each other without end: leaf → top → leaf" in problems[0]

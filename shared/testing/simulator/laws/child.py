@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
+from shared.domain.instances import instance_of
 from shared.domain.records import run_path, step_path
 from shared.testing.simulator.engine import Fields
 
@@ -29,6 +31,8 @@ def broken_return(documents: Mapping[str, Fields], step: Fields) -> str | None:
     if child is None or step["status"] not in {"succeeded", "failed"} or step.get("fallback"):
         return None
     run = documents.get(run_path(child["run_id"]))
+    if instance_of(step.get("step", "")).is_call:
+        return _broken_answer(run, json.loads(step["output"]))
     if step["status"] == "succeeded":
         if run is None:  # it was let go
             return None
@@ -40,6 +44,15 @@ def broken_return(documents: Mapping[str, Fields], step: Fields) -> str | None:
     if code in {"ChildFailed", "ChildCancelled"} and (run is None or run["status"] == "succeeded"):
         return f"it has failed with {code}, and its child has not"
     return None
+
+
+def _broken_answer(run: Fields | None, output: Any) -> str | None:
+    """What is wrong with what a call of an agent's has brought: a failure is an answer, too."""
+    status = run["status"] if run is not None else None
+    if isinstance(output, dict) and output.keys() == {"error"}:
+        return "it tells of an error, and its child of none" if status == "succeeded" else None
+    came = run is not None and status == "succeeded" and json.loads(run["outputs"]) == output
+    return None if came else f"its child has {status}, and it {output!r}"
 
 
 def lineage(run_id: str, runs: Mapping[str, Fields], steps: Mapping[str, Fields]) -> str | None:

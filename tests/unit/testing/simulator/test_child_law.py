@@ -14,6 +14,8 @@ STEP: dict[str, Any] = {
     "error": None,
     "child": {"run_id": "kid-1", "nth": 1},
 }
+CALL = STEP | {"step": "help[turn-1.call-0]"}
+TOLD = '{"error": {"code": "ChildFailed", "message": "it has failed"}}'
 PARENT = {"run_id": "top", "step": "kid"}
 
 
@@ -35,6 +37,12 @@ def child(status: str, outputs: str = "null", parent: object = PARENT) -> dict[s
         (STEP | {"status": "failed", "error": {"code": "StepTimeout"}}, child("running"), False),
         (STEP | {"status": "waiting"}, child("running"), False),
         (STEP | {"child": None}, {}, False),
+        (CALL, child("succeeded", '{"n": 1}'), False),
+        (CALL, child("succeeded", '{"n": 2}'), True),
+        (CALL, child("running"), True),
+        (CALL | {"output": TOLD}, child("failed"), False),
+        (CALL | {"output": TOLD}, {}, False),
+        (CALL | {"output": TOLD}, child("succeeded", '{"n": 1}'), True),
     ],
 )
 def test_a_step_ends_as_its_child_has(
