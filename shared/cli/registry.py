@@ -138,12 +138,17 @@ def _git_user() -> str | None:
     return asked.stdout.strip() or None
 
 
-def text_of(prompt: PromptVersion) -> str:
-    """The prompt as a file would have it, its partials behind it."""
+def file_text(prompt: PromptVersion) -> str:
+    """The prompt as a file would have it."""
     head = prompt.head.model_dump(mode="json", exclude_defaults=True)
     written = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=100)
+    return f"---\n{written}---\n{prompt.body}"
+
+
+def text_of(prompt: PromptVersion) -> str:
+    """The same, its partials behind it."""
     partials = (f"\n--- {name}\n{text}" for name, text in sorted(prompt.partials.items()))
-    return f"---\n{written}---\n{prompt.body}{''.join(partials)}"
+    return f"{file_text(prompt)}{''.join(partials)}"
 
 
 def difference(one: tuple[str, PromptVersion], other: tuple[str, PromptVersion]) -> Iterator[str]:

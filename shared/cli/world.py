@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.calls import registered_names
 from shared.client.connection import NothingRunningError, environment_at_hand
@@ -13,10 +13,17 @@ from shared.delivery.deps import Deps
 from shared.domain.agents.tool import ToolVersion
 from shared.ports import Model, StageReport
 from shared.prompting.library import Library, read_library
-from shared.runtime.container import build_operator_deps, build_operator_model
+from shared.runtime.container import (
+    build_operator_deps,
+    build_operator_model,
+    build_vertex_prompts,
+)
 from shared.runtime.settings import settings
 from shared.tools import registered_tools
 from shared.typed.calling import AnyFlow, registered_flows
+
+if TYPE_CHECKING:
+    from shared.adapters.vertex_prompts import VertexPrompts
 
 
 def connect() -> Deps:
@@ -42,6 +49,14 @@ def connect_model() -> Model:
         if settings().model == "auto" and not settings().uses_api_key:
             raise
     return build_operator_model(settings())
+
+
+def connect_vertex(location: str | None) -> VertexPrompts:
+    """The prompts that Vertex AI keeps for the project that the environment names.
+
+    Raises ProjectMissingError, CloudLoginError.
+    """
+    return build_vertex_prompts(settings(), location)
 
 
 class _Unheard:

@@ -25,7 +25,7 @@ from shared.domain.stages import Stage
 from shared.prompting.library import NO_LIBRARY, PRICES, Library, read_prices
 from shared.prompting.quota_file import QUOTAS, read_quotas
 from shared.prompting.versions import FlowVersions
-from shared.runtime.settings import ROOT, Settings, settings
+from shared.runtime.settings import LOCAL_PROJECT, ROOT, Settings, settings
 from shared.runtime.stage_table import read_stages
 from shared.runtime.watched_library import library_reader
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.mcp_servers import McpServers
     from shared.adapters.pubsub_bus import PubSubBus
+    from shared.adapters.vertex_prompts import VertexPrompts
     from shared.ports import (
         Bus,
         Clock,
@@ -153,6 +154,19 @@ def build_operator_model(chosen: Settings) -> Model:
     with _login_told():
         model: Model = _models(chosen)["model"]
         return model
+
+
+def build_vertex_prompts(chosen: Settings, location: str | None) -> VertexPrompts:
+    """What `segue prompts push --to vertex` asks, in a region: there are no datasets in `global`.
+
+    Raises ProjectMissingError, CloudLoginError.
+    """
+    from shared.adapters.vertex_session import vertex_prompts  # noqa: PLC0415
+
+    own = chosen.location if chosen.location != "global" else "us-central1"
+    project = chosen.project if chosen.project != LOCAL_PROJECT else None
+    with _login_told():
+        return vertex_prompts(project, location or own, chosen.vertex_base_url)
 
 
 @contextmanager

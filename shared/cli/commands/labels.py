@@ -1,8 +1,9 @@
-"""`prompts push|label|rollback`: what changes the registry, and with it what new runs say."""
+"""`prompts push|pull|label|rollback`: what changes the registry, and with it what new runs say."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,13 @@ import typer
 
 from shared.cli.commands.flows import sound_library
 from shared.cli.commands.prompts import told_of_move
+from shared.cli.commands.vertex import (
+    Elsewhere,
+    Location,
+    pull,
+    push_to_vertex,
+    require_no_labels,
+)
 from shared.cli.options import AsJson
 from shared.cli.output import print_json, safe, say
 from shared.cli.registry import NoSuchPromptError, by, changes, pushed, require_fit
@@ -42,6 +50,7 @@ class VersionInvalidError(UsageError):
 def add_to(prompts: typer.Typer) -> None:
     """Registers the commands."""
     prompts.command("push")(push)
+    prompts.command("pull")(pull)
     prompts.command("label")(move_label)
     prompts.command("rollback")(rollback)
 
@@ -54,6 +63,8 @@ def push(  # noqa: PLR0913 - what is pushed, and what is told of it
     message: Annotated[str, typer.Option(help="Why there is a new version.")] = "",
     label: Annotated[str | None, typer.Option(help="Point this label at it.")] = None,
     author: Author = None,
+    to: Annotated[Elsewhere | None, typer.Option(help="In place of the registry.")] = None,
+    location: Location = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the copy on disk into the registry as a new version; the same content is no new one."""
@@ -61,6 +72,21 @@ def push(  # noqa: PLR0913 - what is pushed, and what is told of it
         raise NothingToPushError("there is either a NAME, with a --file or without, or --all")
     found = sound_library()
     chosen = _chosen(name, file, found)
+    if to is not None:
+        require_no_labels(label, message, author)
+        push_to_vertex(chosen, location, as_json=as_json)
+    else:
+        _push_to_registry(chosen, found, (label, message, author), as_json=as_json)
+
+
+def _push_to_registry(
+    chosen: Sequence[PromptVersion],
+    found: Library,
+    about: tuple[str | None, str, str | None],
+    *,
+    as_json: bool,
+) -> None:
+    label, message, author = about
     for prompt in chosen:
         if label is not None:
             require_fit(prompt, label, found)
