@@ -13,7 +13,8 @@ from shared.testing.simulator.case import Case, Told
 from tests.chaos.agent_cases import AGENT
 from tests.chaos.children import BAD, DOOMED_STEPS, FAMILY_STEPS, LAST, MANAGER, MIDDLE
 from tests.chaos.crowds import CROWD, ONE_BY_ONE, TOGETHER, TWO_AT_ONCE
-from tests.chaos.document_cases import PUT
+from tests.chaos.document_cases import SHELF
+from tests.chaos.model_cases import MODELS
 from tests.chaos.money_cases import THRIFTY
 from tests.chaos.relabelled import RELABELLED
 from tests.chaos.shipped import JOKE, SUPPORT
@@ -338,6 +339,7 @@ CASES = (
     UNDONE,
     THRIFTY,
     AGENT,
-    PUT,
+    SHELF,
     RELABELLED,
+    MODELS,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.agents.notes import CallMade
+from shared.domain.model_calls.quotas import NO_QUOTAS, Quotas
 from shared.domain.version import PromptVersion
 from shared.ports import Model
 from shared.prompting.library import Library
@@ -57,7 +58,7 @@ class Case:
     always fail, whatever is done about it. With `relabels` nothing is deployed: labels are moved
     to the prompts of `later` in the registry. `decides` is what somebody says of a call of a tool
     that waits for that, of an approval or of its outcome; `had_twice` tells what tools have done
-    more often than their effects allow.
+    more often than their effects allow. `quotas` are those of its models.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Case:
     relabels: bool = False
     decides: Callable[[str, CallMade, str], Any] = _approves
     had_twice: Callable[[], Iterable[str]] = _none
+    quotas: Quotas = NO_QUOTAS
 
     @classmethod
     def revised(cls, *args: Any, **more: Any) -> Case:

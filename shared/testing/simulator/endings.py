@@ -17,13 +17,16 @@ from shared.testing.simulator.engine import Fields
 from shared.testing.simulator.instance import Work
 from shared.testing.simulator.invariants import Watch
 from shared.testing.simulator.laws.agent import broken_agents
+from shared.testing.simulator.laws.board import broken_board, is_read
+from shared.testing.simulator.laws.calls import too_many_calls
 from shared.testing.simulator.laws.child import lineage
 from shared.testing.simulator.laws.graph import broken_maps, broken_steps
 from shared.testing.simulator.laws.order import broken_batches, collecting_flows
+from shared.testing.simulator.laws.rollout import broken_comparisons, broken_counts
+from shared.testing.simulator.laws.shelf import broken_collections
 from shared.testing.simulator.laws.undo import broken_hooks, broken_undoings, is_undone
 
 Ending = Mapping[str, Any]
-LOST_RACE = frozenset({"ClaimLost", "ClaimBusy"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def endings_of(documents: Mapping[str, Fields]) -> dict[str, Ending]:
             "outputs": run["outputs"],
             "error": run["error"],
             "steps": {
-                name: (step["status"], step["output"])
+                name: (step["status"], None if is_read(step) else step["output"])
                 for name, step in records(documents, f"{run_path(run_id)}/steps")
             },
         }
@@ -85,12 +88,13 @@ def check_endings(watch: Watch, works: Iterable[Work], expected: Expected) -> No
         _letters,
         _batches,
         _undone,
+        _kept,
     )
     for check in checks:
         for invariant, what in check(watch, expected):
             watch.note(invariant, what)
-    for step, (asked, allowed) in _model_calls(watch, works).items():
-        watch.note("model-calls", f"{asked} for step {step}, at most {allowed} are excused")
+    for invariant, what in too_many_calls(watch, works):
+        watch.note(invariant, what)
 
 
 def _events(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
@@ -217,6 +221,8 @@ def _graphs(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
             yield "agent", f"{run_id}: {told}"
         for told in broken_maps(steps):
             yield "map", f"{run_id}: {told}"
+        for told in broken_board(watch.documents, run_id, steps) if ended else ():
+            yield "blackboard", told
 
 
 def _difference(run_id: str, found: Ending | None, wanted: Ending | None) -> str:
@@ -238,6 +244,17 @@ def _difference(run_id: str, found: Ending | None, wanted: Ending | None) -> str
 def _batches(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
     for told in broken_batches(watch.versions, watch.documents):
         yield "batch", told
+
+
+def _kept(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
+    """What is kept beside runs."""
+    for invariant, check in (
+        ("collection", broken_collections),
+        ("counted", broken_counts),
+        ("shadow", broken_comparisons),
+    ):
+        for told in check(watch.documents):
+            yield invariant, told
 
 
 def _joins(watch: Watch, _expected: Expected) -> Iterator[tuple[str, str]]:
@@ -273,30 +290,3 @@ def _letters(watch: Watch, expected: Expected) -> Iterator[tuple[str, str]]:
 def _is_missed_tick(letter: Fields) -> bool:
     """Nothing is lost with one; it is given up where those before it take all the time."""
     return bool(letter["stage"] == "sweep" and letter["error"]["code"] == "DeliveriesExhausted")
-
-
-def _model_calls(watch: Watch, works: Iterable[Work]) -> Mapping[tuple[str, str], tuple[int, int]]:
-    """By step: (calls, those allowed) where there were more than misfortune accounts for."""
-    allowed: Counter[tuple[str, str]] = Counter()
-    for work in works:
-        if work.step is not None and _is_of_generate(work.subscription):
-            allowed[work.step] += work.excuses + (work.asked and _was_cut_down(work))
-    for run_id, _ in records(watch.documents, "runs"):
-        for name, step in records(watch.documents, f"{run_path(run_id)}/steps"):
-            outcomes = [attempt["outcome"] for attempt in step.get("attempts", ())]
-            allowed[run_id, name] += outcomes.count("retried")
-    asked = Counter(watch.asked)
-    return {step: (n, 1 + allowed[step]) for step, n in asked.items() if n > 1 + allowed[step]}
-
-
-def _is_of_generate(subscription: str) -> bool:
-    """Of any priority; its dead letters ask no model."""
-    return "-generate" in subscription and not subscription.endswith("-dead")
-
-
-def _was_cut_down(work: Work) -> bool:
-    """Whether the work came to nothing through no fault of the protocol."""
-    if work.given_up or work.told is None:
-        return True
-    code = work.told.error.code if work.told.error else None
-    return work.told.disposition != "ack" and code not in LOST_RACE

@@ -9,7 +9,9 @@ GUARANTEES: Mapping[str, str] = {
     "event-stored": "an event is stored before it is acknowledged, and none is lost",
     "one-run": "there is at most one run for each flow and event, however often it is published",
     "result-once": "the result of a step is recorded once",
-    "model-calls": "a model is asked once a step, and once more for each attempt that was cut down",
+    "model-calls": "models are asked once a step, and once more for each attempt that was cut down",
+    "chain": "a model is passed over only where it is not well, and not for ever",
+    "cache": "an answer that was kept is the result of a step, and costs nothing",
     "money": "a run is billed no more than its budget, and each bill is counted",
     "retries": "a step is tried again no more often than its flow says",
     "agent": "an agent's turns follow one another, each with the results of all calls before it",
@@ -28,6 +30,10 @@ GUARANTEES: Mapping[str, str] = {
     "stopped": "of a run that was cancelled, or is paused, nothing begins any more",
     "told-once": "the start of a run and each of its ends is in the log at most once",
     "undone": "what a failed run has done is undone, in reverse order, and its hook is started",
+    "collection": "a collection holds the chunks of the last version of each document",
+    "blackboard": "each call that writes on the blackboard of a run has written once",
+    "counted": "a run is counted once for each thing that a rollout measures",
+    "shadow": "what a shadow answers changes nothing of a run",
     "no-defect": "no stage meets an error that it does not know",
 }
 

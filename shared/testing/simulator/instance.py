@@ -22,9 +22,9 @@ class Killed(BaseException):
 class Work:
     """One push in the hands of an instance. `told` is the stage's report, once it is through.
 
-    `given_up` is set when the broker sends the message to somebody else meanwhile; `excuses`
-    counts what the work met that may make one more model call necessary; `asked` is set when it
-    has made one.
+    `tried` are the models that it has turned to. `given_up` is set when the broker sends the
+    message to somebody else meanwhile; `excuses` counts what the work met that may make one more
+    model call necessary; `asked` is set when it has made one.
     """
 
     instance: Instance
@@ -37,6 +37,7 @@ class Work:
     given_up: bool = False
     excuses: int = 0
     told: StageReport | None = None
+    tried: set[str] = field(default_factory=set)
 
     @property
     def step(self) -> tuple[str, str] | None:

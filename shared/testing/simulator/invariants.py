@@ -20,11 +20,19 @@ from shared.domain.envelope import Message, ModelRequest
 from shared.domain.instances import Instance, instance_of
 from shared.domain.records import Tokens, event_path, run_path, step_path
 from shared.domain.starts.schedules import tick_id
-from shared.domain.version import FlowVersion, prompts_of
+from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Change, Fields
 from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.instance import CURRENT, Work
 from shared.testing.simulator.laws.agent import sent_too_early
+from shared.testing.simulator.laws.board import written
+from shared.testing.simulator.laws.calls import (
+    Calls,
+    asks,
+    from_the_cache,
+    kept_answer,
+    moved_breaker,
+)
 from shared.testing.simulator.laws.child import broken_return, orphan
 from shared.testing.simulator.laws.graph import (
     is_provided_for,
@@ -35,6 +43,8 @@ from shared.testing.simulator.laws.graph import (
 from shared.testing.simulator.laws.letter import changed_letter, is_kept
 from shared.testing.simulator.laws.money import Bills, overspent
 from shared.testing.simulator.laws.order import Lines
+from shared.testing.simulator.laws.rollout import changed_by_shadow, is_of_shadow
+from shared.testing.simulator.laws.shelf import changed_document
 from shared.testing.simulator.laws.stop import begins, obeyed, resumed
 from shared.testing.simulator.laws.undo import was_heard
 
@@ -56,7 +66,7 @@ class Watch:
     on_violation: Callable[[Violation], None] = lambda _violation: None
     violations: list[Violation] = field(default_factory=list)
     documents: dict[str, Fields] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    calls: Calls = field(default_factory=Calls)
     accepted: dict[str, str] = field(default_factory=dict)
     buried: set[str] = field(default_factory=set)
     sent: set[tuple[str, bytes]] = field(default_factory=set)
@@ -85,6 +95,8 @@ class Watch:
             self.documents.pop(change.path, None)
         else:
             self.documents[change.path] = change.after
+        for told in changed_by_shadow(change):
+            self.note("shadow", told)
         parts = change.path.split("/")
         kind = parts[0] if len(parts) == 2 else f"{parts[0]}/{parts[2]}"
         for invariant, what in _CHANGE_CHECKS.get(kind, _unchecked)(self, change):
@@ -142,16 +154,13 @@ class Watch:
         work = CURRENT.get()
         if work is not None:
             work.asked = True
-        labels = request.labels
-        run_id, step = labels.get("segue-run", ""), labels.get("segue-step", "")
-        self.asked.append((run_id, step))
-        version = self.version_of(run_id)
-        pinned = _pinned(version, step) if version is not None else frozenset()
-        if labels.get("segue-prompt-version") not in pinned:
-            self.note("pinned", f"{step} of {run_id} asks with a prompt it is not pinned to")
+        for invariant, what in asks(self, request):
+            self.note(invariant, what)
 
     def billed(self, request: ModelRequest, tokens: Tokens) -> None:
         """Called for each answer that a model gives, whether or not it arrives."""
+        if is_of_shadow():
+            return
         run_id = self.bills.add(request, tokens)
         version = None if run_id is None else self.version_of(run_id)
         if run_id is not None and version is not None:
@@ -187,12 +196,6 @@ class Watch:
 
 
 Found = Iterator[tuple[str, str]]
-
-
-def _pinned(version: FlowVersion, step: str) -> frozenset[str]:
-    """The versions of the prompts that a step may ask with."""
-    names = prompts_of(version.flow.declared(step))
-    return frozenset(version.prompts[name].version for name in names)
 
 
 def _acknowledged(watch: Watch, work: Work) -> Found:
@@ -274,6 +277,9 @@ def _step(watch: Watch, change: Change) -> Found:
     told = broken_return(watch.documents, after)
     if told is not None:
         yield "children", f"{change.path}: {told}"
+    told = from_the_cache(watch.documents, after)
+    if told is not None:
+        yield "cache", f"{change.path} {told}"
     if leads_on(after):
         watch.results[change.path] += 1
         if watch.results[change.path] > 1:
@@ -328,4 +334,8 @@ _CHANGE_CHECKS: Mapping[str, Callable[[Watch, Change], Found]] = {
     "runs/steps": _step,
     "runs/joins": _join,
     "dead_letters": changed_letter,
+    "runs/blackboard": written,
+    "cache": kept_answer,
+    "breakers": moved_breaker,
+    "collections/documents": changed_document,
 }

@@ -143,6 +143,9 @@ class LineModel:
         fate, who = self.line.fate, self.line.instance.name
         step = request.labels.get("segue-step", "")
         fate.story.tell(who, "model", f"asks {request.model} for step {step}")
+        work = CURRENT.get()
+        if work is not None:
+            work.tried.add(request.model)
 
         async def answer() -> ModelReply:
             await asyncio.sleep(fate.seconds(0, fate.weather.latency * _THOUGHT))

@@ -5,7 +5,7 @@ Decides who sees what; when anything happens is decided in `simulation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
@@ -13,8 +13,9 @@ from shared.delivery.deps import Deps
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.prompts.refs import PRODUCTION
 from shared.domain.records import Tokens
+from shared.domain.retrieval.vectors import Embedded, EmbedRequest
 from shared.domain.version import FlowVersion
-from shared.ports import Model, ModelReply, StageReport
+from shared.ports import Embedder, Model, ModelReply, StageReport
 from shared.prompting.library import NO_LIBRARY
 from shared.prompting.pushing import By, PromptChanges
 from shared.prompting.registry import StoredPrompts
@@ -126,8 +127,9 @@ class Scene:
             new_token=self.fate.token,
             retention=_RETENTION,
             model=LineModel(line, self._model),
-            embedder=LineEmbedder(line, WordEmbedder()),
+            embedder=LineEmbedder(line, WatchedEmbedder(self.watch)),
             effects=LineEffects(line, self._effects),
+            quotas=self.case.quotas,
         )
 
     # -- what is seen -----------------------------------------------------------------------
@@ -168,6 +170,25 @@ class WatchedModel:
 
     def most_output(self, model: str) -> int | None:
         return self.model.most_output(model)
+
+
+@dataclass(frozen=True)
+class WatchedEmbedder:
+    """Implements `Embedder`: by words, and whatever is asked of it is seen."""
+
+    watch: Watch
+    embedder: Embedder = field(default_factory=WordEmbedder)
+
+    @property
+    def provider(self) -> str:
+        return self.embedder.provider
+
+    async def embed(self, request: EmbedRequest, *, seconds: float) -> Embedded:
+        self.watch.calls.embeds()
+        return await self.embedder.embed(request, seconds=seconds)
+
+    def cost(self, model: str, tokens: Tokens) -> float | None:
+        return self.embedder.cost(model, tokens)
 
 
 def _versions(case: Case) -> dict[str, FlowVersion]:

@@ -148,7 +148,7 @@ class Simulation:
         counts = Counter(scene.fate.met)
         counts.update(f"error {one.error.code}" for one in scene.reports if one.error)
         counts["deliveries"] = len(scene.dispatcher.works)
-        counts["model calls"] = len(scene.watch.asked)
+        counts["model calls"] = len(scene.watch.calls.models)
         counts["redriven"] = operator.redriven
         return Verdict(
             case=self._case.name,

@@ -314,7 +314,7 @@ def test_garbage_must_be_kept_exactly_once(watch: Watch, copies: int) -> None:
 def test_a_model_may_be_asked_again_for_what_was_cut_down(
     watch: Watch, about: dict[str, Any], allowed: int
 ) -> None:
-    watch.asked = [("r1", "a")] * allowed
+    watch.calls.models = [("r1", "a")] * allowed
     assert broken_at_the_end(watch, work(**about)) == []
-    watch.asked.append(("r1", "a"))
+    watch.calls.models.append(("r1", "a"))
     assert broken_at_the_end(watch, work(**about)) == ["model-calls"]
