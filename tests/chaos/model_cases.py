@@ -10,7 +10,7 @@ from shared.testing.memory import Said, ScriptedModel
 from shared.testing.simulator.case import Case
 from tests.functional.system import EVENT, echoing, flow, library, prompt
 
-_ILL = 5  # calls that the first model of the chain does not answer; as many open its breaker
+_ILL = 8  # calls that the first model of the chain does not answer: more than open its breaker
 _WHO = {"type": "object", "required": ["who"], "properties": {"who": {"type": "string"}}}
 KNOWN = prompt("known", "{{ text }}", cache={"ttl": "7d"}, output=_WHO)
 SCARCE = prompt("scarce", "{{ text }}", model="scarce-model")

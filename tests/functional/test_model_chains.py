@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from shared.delivery.models.breakers import Breakers
 from shared.domain.envelope import ModelRequest
-from shared.domain.model_calls.breaker import COOL_DOWN, FAILURES
+from shared.domain.model_calls.breaker import COOL_DOWN, FAILURES, BreakerRecord
+from shared.domain.records import Tokens
 from shared.errors import ModelUnreachableError
 from shared.testing.memory import Said, ScriptedModel
 from tests.functional.system import System, flow, prompt
@@ -95,3 +97,56 @@ async def test_a_step_may_name_a_chain_of_its_own():
     assert models.asked == {"c": 1, "d": 1}
     report = (await system.report())["steps"]["x"]
     assert (report["status"], report["model"], report["llm_calls"]) == ("succeeded", "d", 2)
+
+
+def breakers(system: System) -> dict[str, int]:
+    """How often each has opened, by model."""
+    return {one.model: one.opened for one in system.stored("breakers", BreakerRecord)}
+
+
+async def calls(system: System, times: int = FAILURES) -> list[Breakers]:
+    """So many calls that are made at the same time: each knows whom it may ask."""
+    made = [Breakers(system.pipeline.deps("generate")) for _ in range(times)]
+    for call in made:
+        assert await call.order(["a", "b"]) == ["a", "b"]
+    return made
+
+
+async def test_calls_that_are_under_way_when_a_model_is_given_up_do_not_prolong_that():
+    """All of them fail, and only a probe tells anything new."""
+    system = chained(Models())
+    for call in await calls(system, 4 * FAILURES):
+        await call.failed("a")
+    assert breakers(system) == {"a": 1}
+
+
+async def test_a_model_that_answers_because_none_was_well_is_restored():
+    system = chained(Models())
+    for call in await calls(system):
+        await call.failed("a")
+        await call.failed("b")
+    [one, other] = await calls(system, 2)
+    await one.failed("b")
+    await other.answered("a")
+    assert breakers(system) == {"a": 0, "b": 1}
+
+
+async def test_a_model_is_not_blamed_for_another_that_the_budget_has_chosen():
+    models = Models()
+    models.ill = {"cheap"}
+    budget = "budget: {usd: 0.5, on_breach: [{model: cheap}, stop]}"
+    asks = flow("x: {prompt: chained, with: {text: hi}}", CHAINED, more=budget)
+    system = System([asks], model=_Dear(default=models.answer))
+    await system.publish("thing.happened")
+    for stage in ("route", "compose", "generate"):
+        await system.pipeline.step(stage)
+    assert models.asked == {"cheap": 2}
+    assert breakers(system) == {"cheap": 0}
+
+
+class _Dear(ScriptedModel):
+    """All models but the cheap one cost more than anybody has."""
+
+    def cost(self, model: str, tokens: Tokens) -> float | None:
+        del tokens
+        return 0.0 if model == "cheap" else 1.0

@@ -23,12 +23,15 @@ class Breakers:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._probing: set[str] = set()
+        self._unwell: set[str] = set()  # asked all the same, as none was well
 
     async def order(self, models: Sequence[str]) -> list[str]:
         """The models to ask, one after another: all that are well; where none is, all."""
         if len(models) < 2:
             return list(models)
         well = [model for model in models if await self._is_to_be_asked(model)]
+        if not well:
+            self._unwell.update(models)
         return well or list(models)
 
     async def first_well(self, models: Sequence[str]) -> str | None:
@@ -42,14 +45,15 @@ class Breakers:
 
     async def failed(self, model: str) -> None:
         """Counts a failure that says something about the model's health."""
+        probed, now = model in self._probing, self._deps.clock.now()
         self._probing.discard(model)
-        now = self._deps.clock.now()
-        await self._change(model, lambda record: record.failed(now))
+        await self._change(model, lambda record: record.failed(now, probed=probed))
 
     async def answered(self, model: str) -> None:
-        """Closes the breaker, where this was the probe."""
-        if model in self._probing:
+        """Closes the breaker, where this was the probe, or was asked because none was well."""
+        if model in self._probing | self._unwell:
             self._probing.discard(model)
+            self._unwell.discard(model)
             await self._change(model, BreakerRecord.restored)
 
     async def _is_to_be_asked(self, model: str) -> bool:
@@ -83,7 +87,10 @@ class Breakers:
         with suppress(Transient):
             for _ in range(_TRIES):
                 revision, record = await self._stored(model)
-                after = change(record).model_copy(update={"expire_at": self._deps.expire_at()})
+                after = change(record)
+                if after is record:
+                    break
+                after = after.model_copy(update={"expire_at": self._deps.expire_at()})
                 document = after.document()
                 write = Update(path, document, revision) if revision else Create(path, document)
                 with suppress(Conflict):

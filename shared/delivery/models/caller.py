@@ -39,6 +39,7 @@ class Caller:
         self._seconds = seconds
         self._breakers = Breakers(deps)
         self._admission = Admission(deps, Sharing(task, deps), seconds / 3)
+        self._asking = ""  # whom; a budget may have chosen another than was wanted
 
     async def ask(self, request: ModelRequest) -> ModelReply:
         """The answer of the first model of the request's chain that gives one.
@@ -47,17 +48,17 @@ class Caller:
         """
         models = await self._breakers.order([request.model, *request.others])
         for at, model in enumerate(models):
-            left = len(models) - at
+            left, self._asking = len(models) - at, model
             asked = request.model_copy(update={"model": model, "others": ()})
             try:
                 reply = await self._once(asked, self._seconds / min(left, 2))
             except _UNHEALTHY:
                 if request.others:
-                    await self._breakers.failed(model)
+                    await self._breakers.failed(self._asking)
                 if left == 1:
                     raise
             else:
-                await self._breakers.answered(model)
+                await self._breakers.answered(self._asking)
                 return reply
         raise AssertionError("a chain has at least one model")
 
@@ -100,7 +101,7 @@ class Caller:
         return Contexts(self._task, self._deps, seconds)
 
     async def _asked(self, request: ModelRequest, seconds: float) -> ModelReply:
-        spent = self._task.spent
+        spent, self._asking = self._task.spent, request.model
         try:
             with spent.asking(self._model, request.model, self._deps.clock.now) as asked:
                 asked.reply = reply = await self._model.generate(request, seconds=seconds)

@@ -49,10 +49,10 @@ class BreakerRecord(Record):
         """Half open: one call is on its way, and the others wait for what becomes of it."""
         return self.model_copy(update={"until": now + PROBE})
 
-    def failed(self, now: datetime) -> BreakerRecord:
-        """After one more failure."""
+    def failed(self, now: datetime, *, probed: bool = False) -> BreakerRecord:
+        """After one more failure; while it is open, only a probe's tells anything new."""
         if self.is_open:
-            return self._opened(now)
+            return self._opened(now) if probed else self
         is_old = now - self.since > WINDOW
         counted = {"failures": 1, "since": now} if is_old else {"failures": self.failures + 1}
         after = self.model_copy(update=counted)
@@ -60,6 +60,8 @@ class BreakerRecord(Record):
 
     def restored(self) -> BreakerRecord:
         """Closed: it has answered."""
+        if not self.is_open:
+            return self
         return self.model_copy(update={"failures": 0, "opened": 0, "until": None})
 
     def _opened(self, now: datetime) -> BreakerRecord:

@@ -40,8 +40,9 @@ OPEN = after(FAILURES, 0.0)
         (OPEN, COOL_DOWN, "probe"),
         (OPEN.probed(NOW + COOL_DOWN), COOL_DOWN, "skip"),
         (OPEN.probed(NOW + COOL_DOWN), COOL_DOWN + PROBE, "probe"),
-        (OPEN.failed(NOW + COOL_DOWN), 3 * COOL_DOWN - timedelta(seconds=1), "skip"),
-        (OPEN.failed(NOW + COOL_DOWN), 3 * COOL_DOWN, "probe"),
+        (OPEN.failed(NOW), COOL_DOWN, "probe"),
+        (OPEN.failed(NOW + COOL_DOWN, probed=True), 3 * COOL_DOWN - timedelta(seconds=1), "skip"),
+        (OPEN.failed(NOW + COOL_DOWN, probed=True), 3 * COOL_DOWN, "probe"),
         (OPEN.restored(), timedelta(), "ask"),
         (after(FAILURES * 3, WINDOW.total_seconds() + 1), timedelta(days=1), "ask"),
     ],
@@ -56,7 +57,7 @@ def test_a_model_that_never_answers_is_probed_ever_more_seldom_but_probed():
     record = OPEN
     for _ in range(20):
         assert record.until is not None
-        record = record.failed(record.until)
+        record = record.failed(record.until, probed=True)
     assert record.until is not None
     assert record.verdict(record.until) == "probe"
-    assert record.failed(NOW).until == NOW + LONGEST
+    assert record.failed(NOW, probed=True).until == NOW + LONGEST

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LOST_RACE = frozenset({"ClaimLost", "ClaimBusy"})
 _COOLS, _LONGEST, _PROBED = 30.0, 600.0, 60.0  # seconds that a model is left alone
+_SKEW = 3.0  # seconds that clocks are apart, and more
 _LATE = 20.0  # seconds: what instances know of breakers is old, and clocks and ways differ
 _AGAIN = ("retried", "deferred")  # how an attempt ends that another one follows
 
@@ -33,11 +34,12 @@ _AGAIN = ("retried", "deferred")  # how an attempt ends that another one follows
 class Calls:
     """`models` and `embeddings` are the steps that were asked for, call by call.
 
-    `shut` is until when a model may be passed over, by its breaker.
+    `cools` is until when a breaker cools down, `shut` until when its model may be passed over.
     """
 
     models: list[tuple[str, str]] = field(default_factory=list)
     embeddings: list[tuple[str, str]] = field(default_factory=list)
+    cools: dict[str, float] = field(default_factory=dict)
     shut: dict[str, float] = field(default_factory=dict)
 
     def embeds(self) -> None:
@@ -49,12 +51,20 @@ class Calls:
 
 
 def moved_breaker(watch: Watch, change: Change) -> Iterator[tuple[str, str]]:
-    """Notes how long its model may be left alone: it is open from now on, or was until now."""
-    record, now = change.after, asyncio.get_running_loop().time()
-    if record is not None:
-        cools = min(_COOLS * 2 ** (record["opened"] - 1), _LONGEST)
-        watch.calls.shut[change.path] = now + (max(cools, _PROBED) if record["opened"] else 0)
-    yield from ()
+    """An open breaker opens anew, for longer, where a probe has failed: after its cool-down.
+
+    Notes how long its model may be left alone.
+    """
+    before, after, now = change.before, change.after, asyncio.get_running_loop().time()
+    if after is None:
+        return
+    again = before is not None and after["opened"] > before["opened"] > 0
+    if again and now + _SKEW < watch.calls.cools[change.path]:
+        yield "chain", f"{change.path} opens anew before it was probed"
+    cools = min(_COOLS * 2 ** (after["opened"] - 1), _LONGEST) if after["opened"] else 0.0
+    if before is None or after["opened"] != before["opened"]:
+        watch.calls.cools[change.path] = now + cools
+    watch.calls.shut[change.path] = now + (max(cools, _PROBED) if after["opened"] else 0.0)
 
 
 def asks(watch: Watch, request: ModelRequest) -> Iterator[tuple[str, str]]:
