@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from shared.delivery.agents.permits import unfit
 from shared.delivery.deps import Deps
 from shared.delivery.leaving import LeftToPerson
 from shared.delivery.steps import StepTask
@@ -25,6 +26,7 @@ from shared.domain.step import AgentStep
 from shared.domain.waiting import Awaited
 from shared.errors import (
     MessageInvalidError,
+    ToolArgumentsError,
     ToolError,
     ToolRejectedError,
     ToolRepeatedError,
@@ -86,6 +88,7 @@ class _Call:
         self._call = note.call
         self._tool = tool
         self._version = task.scope.version.tools[tool.tool]
+        self._unfit = unfit(tool, note.call, task.scope.version)
         self._effect = self._version.effect
         self._is_shadow = task.envelope.run.shadow_of is not None
         self._was_begun = len(record.attempts) - 1 > note.cleared
@@ -95,6 +98,9 @@ class _Call:
 
     async def make(self) -> Json:
         """Raises ToolError, Transient, LeftToPerson."""
+        if self._unfit is not None:
+            told = f"{self._tool.name}: the arguments break the schema {self._unfit}"
+            raise ToolArgumentsError(told)
         if self._was_begun and self._effect == "unsafe" and not self._is_shadow:
             raise self._unknown()
         try:

@@ -50,6 +50,20 @@ async def test_a_call_whose_condition_does_not_hold_begins_at_once():
     assert (await system.report())["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("approval", ["always", "{when: args.n > 1}"])
+@pytest.mark.parametrize("args", [{}, {"n": "2"}])
+async def test_nobody_is_asked_about_arguments_that_break_the_schema(
+    approval: str, args: dict[str, Any]
+):
+    asked = model(asks(("pay", args)), "I said it wrong.")
+    system = System([agent(f"tools: [{{tool: pay, approval: {approval}}}]")], model=asked)
+    await system.start({"n": 1})
+    assert made() == {}
+    told = asked.calls[1].said[1].parts[0]["functionResponse"]["response"]["error"]
+    assert told["code"] == "ToolArguments"
+    assert (await system.report())["outputs"] == {"said": "I said it wrong."}
+
+
 async def test_a_rejection_is_told_to_the_model():
     asked = model(PAY, "Then not.")
     system = System([agent("tools: [look, {tool: pay, approval: always}]")], model=asked)

@@ -12,16 +12,18 @@ from shared.delivery.commands.holding import is_placeholder
 from shared.delivery.deps import Deps
 from shared.delivery.scope import Scope
 from shared.domain.agents.conversation import ToolCall
-from shared.domain.agents.declared import ARGS, Approvable, When
+from shared.domain.agents.declared import ARGS, AnyTool, Approvable, FlowTool, SearchTool, When
 from shared.domain.agents.notes import CallMade, TurnTaken, is_repeated, told
 from shared.domain.chain import StepStatus
 from shared.domain.expressions import holds
 from shared.domain.instances import Instance
 from shared.domain.records import StepRecord, step_path
 from shared.domain.step import AgentStep
+from shared.domain.version import FlowVersion
 from shared.domain.waiting import Awaited
 from shared.errors import AlreadyExistsError, ExpressionError
 from shared.ports import Create, Update
+from shared.prompting.render import schema_problem
 
 _BEGUN = frozenset({StepStatus.PENDING, StepStatus.RUNNING})
 
@@ -47,6 +49,8 @@ class Permits:
         tool = spoken.tool(call.name) or spoken.delegate(call.name)
         if tool is None or is_repeated(declared.limits, taken, of.part.call):
             return False
+        if unfit(tool, call, self._scope.version) is not None:
+            return False  # there is nothing to approve: the model is told what is wrong with it
         if not needs_approval(tool, call, known):
             return False
         return await self._put(self._record(of, tool, call))
@@ -80,6 +84,19 @@ class Permits:
             if not found.held:  # else it is asked about when the run is resumed
                 await self._deps.store.commit([Update(path, record.document(), standing.revision)])
         return True
+
+
+def unfit(tool: AnyTool, call: ToolCall, version: FlowVersion) -> str | None:
+    """What is wrong with the arguments of a call that a person might have to approve; or None.
+
+    Such a call is neither asked about nor made, whatever the function itself would make of it.
+    """
+    if isinstance(tool, SearchTool) or tool.approval is None:
+        return None
+    if isinstance(tool, FlowTool):
+        return schema_problem(version.inputs[tool.flow], call.args)
+    known = version.tools.get(tool.tool)
+    return schema_problem(known.parameters, call.args) if known is not None else None
 
 
 def needs_approval(tool: Approvable, call: ToolCall, known: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from shared.domain.agents.declared import ARGS, AgentTool, AnyTool, FlowTool, SearchTool, When
 from shared.domain.agents.hand_offs import PREFIX
 from shared.domain.agents.tool import ToolVersion
-from shared.domain.expressions import GLOBALS, names
+from shared.domain.expressions import GLOBALS, attributes, names
 from shared.domain.step import AgentStep
 from shared.errors import ExpressionError
 from shared.prompting.checks.graph import did_you_mean
@@ -60,9 +60,11 @@ def _tools(
         if isinstance(tool, SearchTool):
             yield from retrieval_problems(source, where, tool, collections)
             continue
-        if isinstance(tool, AgentTool) and tool.tool not in tools:
+        found = tools.get(tool.tool) if isinstance(tool, AgentTool) else None
+        if isinstance(tool, AgentTool) and found is None:
             yield source.problem(where, _missing(tool.tool, tools))
-        yield from (source.problem(where, message) for message in _approval(tool, name, before))
+        told = (*_approval(tool, name, before), *_arguments(tool, found))
+        yield from (source.problem(where, message) for message in told)
 
 
 def _persona(
@@ -103,3 +105,21 @@ def _approval(tool: AgentTool | FlowTool, name: str, before: frozenset[str]) -> 
             f"{unknown!r} is undefined in the approval of {tool.name!r}; it sees `args` and what"
             f" step {name!r} sees"
         )
+
+
+def _arguments(tool: AgentTool | FlowTool, found: ToolVersion | None) -> Iterator[str]:
+    """Arguments that the approval looks at, and the tool does not take."""
+    if found is None or not isinstance(tool.approval, When):
+        return
+    taken = found.parameters.get("properties")
+    if not isinstance(taken, dict) or found.parameters.get("additionalProperties", True):
+        return
+    try:
+        read = attributes(tool.approval.when, expression=True)
+    except ExpressionError:
+        return  # told already
+    for wrong in sorted({name for of, name in read if of == ARGS} - taken.keys()):
+        told = (
+            f"the approval of {tool.name!r} looks at `args.{wrong}`, which the tool does not take"
+        )
+        yield told + did_you_mean(wrong, taken)

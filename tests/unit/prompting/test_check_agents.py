@@ -41,6 +41,10 @@ from tests.functional.system import flow
             "`args.n >` is not valid",
         ),
         (
+            "agent: helper, tools: [{tool: pay, approval: {when: args.price > 3}}]",
+            "the approval of 'pay' looks at `args.price`, which the tool does not take",
+        ),
+        (
             "agent: helper, tools: [{tool: pay, approvers: [ada]}]",
             "'pay' has `approvers` and nothing to approve",
         ),
