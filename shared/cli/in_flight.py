@@ -18,7 +18,7 @@ from shared.domain.moving import obstacles
 from shared.domain.records import RunRecord, RunStatus, StepRecord, step_path
 from shared.domain.step import CallStep
 from shared.domain.version import FlowVersion
-from shared.errors import VersionMissingError
+from shared.errors import Permanent, Transient, VersionMissingError
 from shared.ports import Query
 
 LOOKED_AT = 1000  # runs
@@ -28,7 +28,8 @@ Reasons = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Standing:
-    """Runs of one version of a flow. `today` is the flow's version on disk, None where it is gone.
+    """Runs of one version of a flow. `today` is what a run opened now would be pinned to,
+    None where the flow is gone.
 
     `unserved` and `unmoved` are runs with the reasons why.
     """
@@ -58,10 +59,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class InFlight:
-    """All that is under way, by flow and version. `is_cut`: there are more than LOOKED_AT runs."""
+    """All that is under way, by flow and version. `is_cut`: there are more than LOOKED_AT runs.
+
+    by_labels: whether today's versions have the prompts that labels point at; else bundled ones.
+    """
 
     standings: tuple[Standing, ...]
     is_cut: bool = False
+    by_labels: bool = False
 
     @property
     def is_served(self) -> bool:
@@ -69,20 +74,34 @@ class InFlight:
 
 
 async def in_flight(
-    today: Mapping[str, FlowVersion], calls: frozenset[str], deps: Deps
+    on_disk: Mapping[str, FlowVersion], calls: frozenset[str], deps: Deps
 ) -> InFlight:
     """Compares up to LOOKED_AT runs with today's flows and the functions that flows can call.
 
+    Today's are those on disk, with their prompts as a run opened now would have them.
     Raises StoreUnavailableError.
     """
     query = Query("runs", (("status", "in", _UNDER_WAY),), limit=LOOKED_AT + 1)
     found = [RunRecord.of(run.data) for run in await deps.store.find(query)]
     looked_at = sorted(found[:LOOKED_AT], key=lambda run: (run.flow, run.flow_version, run.run_id))
+    flows = {run.flow for run in looked_at}
+    today = {name: await _pinned_now(on_disk[name], deps) for name in flows & on_disk.keys()}
     standings = [
         await _standing(name, version, [run.run_id for run in runs], today.get(name), calls, deps)
         for (name, version), runs in groupby(looked_at, lambda run: (run.flow, run.flow_version))
     ]
-    return InFlight(tuple(standings), len(found) > LOOKED_AT)
+    by_labels = deps.resolver is not None and not deps.resolver.is_cut_off
+    return InFlight(tuple(standings), len(found) > LOOKED_AT, by_labels)
+
+
+async def _pinned_now(version: FlowVersion, deps: Deps) -> FlowVersion:
+    """The flow as a run would have it; as it is on disk where a prompt of it cannot be told."""
+    if deps.resolver is None:
+        return version
+    try:
+        return await deps.resolver.resolved(version, None, deps.clock.now())
+    except (Permanent, Transient):  # no run of it can be opened either
+        return version
 
 
 async def _standing(

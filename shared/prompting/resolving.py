@@ -54,6 +54,7 @@ class Resolver:
         self._asked: set[PromptRef] = set()
         self._labels = Labels({})
         self._read_at: datetime | None = None
+        self.is_cut_off = False  # whether labels could not be read when that was last tried
         self._versions: dict[PromptRef, PromptVersion] = {}
         self._served: dict[PromptRef, PromptVersion] = {}
         self._made: OrderedDict[tuple[str, ...], FlowVersion] = OrderedDict()
@@ -132,7 +133,9 @@ class Resolver:
             self._read_at = now  # of an outage, too: not every run has to wait for it
             try:
                 self._labels = await self._registry.pointed(frozenset(self._asked))
+                self.is_cut_off = False
             except _NO_ANSWER as error:
+                self.is_cut_off = True
                 told = "labels of prompts cannot be read; what they last pointed at is used"
                 self._tell(f"{told}: {error}", now)
 

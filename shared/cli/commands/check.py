@@ -95,7 +95,8 @@ def _print_as_json(found: Library, under_way: InFlight | None, *, is_asked_for: 
         print_json(problems)
         return
     standings = [standing.document() for standing in under_way.standings]
-    about = {"in_flight": standings, "in_flight_is_cut": under_way.is_cut}
+    prompts = "labels" if under_way.by_labels else "bundled"
+    about = {"in_flight": standings, "in_flight_is_cut": under_way.is_cut, "prompts": prompts}
     print_json({"problems": problems, **about})
 
 
@@ -120,6 +121,8 @@ def _say_standings(under_way: InFlight) -> None:
         runs = counted(len(standing.runs), "run")
         table.add_row(safe(standing.flow), standing.version, runs, _served_by(standing))
     out.print(table)
+    which = "what labels point at now" if under_way.by_labels else "the bundled copies alone"
+    say(f"today's version has the prompts of {which}", style="dim")
     for standing in under_way.standings:
         for line in _lines(standing.unmoved):
             say(f"[dim]could not be moved to today's version:[/] {line}")

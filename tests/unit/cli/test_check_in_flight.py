@@ -18,11 +18,16 @@ from shared.cli.commands import check as commands_check
 from shared.client.connection import NothingRunningError
 from shared.delivery.deps import Deps
 from shared.domain.chain import StepStatus
+from shared.domain.prompts.records import PromptHead
 from shared.domain.records import RunRecord, RunStatus, StepRecord, run_path, step_path
 from shared.domain.version import FlowVersion
 from shared.errors import StoreUnavailableError
 from shared.ports import Create
 from shared.prompting.library import read_library
+from shared.prompting.prompt_file import read_prompt
+from shared.prompting.pushing import By, PromptChanges
+from shared.prompting.registry import StoredPrompts
+from shared.prompting.resolving import with_prompts
 from shared.runtime.settings import settings
 from shared.runtime.stage_table import read_stages
 from shared.testing.pipeline import World
@@ -188,6 +193,38 @@ def test_without_a_system_the_files_alone_are_checked(
     assert "not compared with runs under way" in done.stderr
     assert segue("--no-in-flight").stderr == ""
     assert segue("--in-flight").exception is error
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_runs_are_compared_with_what_labels_point_at_where_that_can_be_read(
+    deps: Deps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, away: bool
+) -> None:
+    head = "---\ndescription: d\nmodel: m\n---\n"
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "say.md.j2").write_text(f"{head}Hi.", "utf-8")
+    (tmp_path / "flows" / "f.yaml").write_text(TODAY.replace(LOG, "{prompt: say}"), "utf-8")
+    newer = read_prompt("say", f"{head}Ho.", "f", {})
+    await PromptChanges(deps.store).push(newer, By("ada", NOW), label="production")
+    pinned = with_prompts(today(tmp_path), {"say": newer})
+    await under_way(deps, "f-1", pinned, {})
+    await under_way(deps, "f-2", today(tmp_path), {})
+    if away:
+
+        async def heads(_: StoredPrompts) -> list[PromptHead]:
+            raise StoreUnavailableError("away")
+
+        monkeypatch.setattr(StoredPrompts, "heads", heads)
+    done = await invoked()
+    told = " ".join(done.stdout.split())
+    same, other = (today(tmp_path), pinned) if away else (pinned, today(tmp_path))
+    assert f"f {same.version} 1 run today's version" in told
+    assert f"f {other.version} 1 run stay on their stored version" in told
+    assert ("the bundled copies alone" in told, "what labels point at now" in told) == (
+        away,
+        not away,
+    )
+    found = json.loads((await invoked("--in-flight", "--json")).stdout)
+    assert found["prompts"] == ("bundled" if away else "labels")
 
 
 async def invoked(*arguments: str) -> Result:
