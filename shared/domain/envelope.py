@@ -61,6 +61,12 @@ class RunPins(Wire):
     budgets: tuple[str, ...] = ()  # of the runs above it, which its model calls count against
     counted: bool = False  # a rollout has to hear of its end
     shadow_of: str | None = None  # the run beside which it goes, without effects
+    judge_of: str | None = None  # the run that it judges
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether what it spends must not be missing to the runs above it."""
+        return self.shadow_of is not None or self.judge_of is not None
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the run may have timed out: then its record is worth a read."""

@@ -174,6 +174,7 @@ class RunRecord(Record):
             budgets=tuple(self.budgets),
             counted=bool(self.trials) or bool(self.fallback or self.shadow_of),
             shadow_of=self.shadow_of,
+            judge_of=self.judge_of,
         )
 
 

@@ -14,10 +14,12 @@ from shared.domain.envelope import ModelRequest
 from shared.domain.records import RunRecord
 from shared.domain.rollouts.judges import judging, judging_name
 from shared.domain.rollouts.outcomes import OutcomeRecord
+from shared.ports import Put
 from shared.prompting.library import read_flow
 from shared.testing.memory import ScriptedModel
 from tests.functional import calls
 from tests.functional.system import EVENT, System, echoing, flow, library, prompt
+from tests.functional.test_money import balance
 from tests.functional.test_waits import tick
 
 SCORE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -125,6 +127,24 @@ async def test_what_cannot_be_put_together_is_told_of_in_the_log():
     assert [run.status for run in system.stored("runs", RunRecord)] == ["succeeded"]
     assert any("is not judged" in text for _, text, _ in system.world.telemetry.lines)
     assert system.letters() == []
+
+
+@pytest.mark.parametrize("spent", [0, 600_000])
+async def test_what_a_judge_spends_is_the_days_and_it_is_asked_while_half_of_that_is_left(
+    spent: int,
+):
+    budget = "budget: {tokens: 1M, tokens_per_day: 1M, on_breach: [ask, stop]}"
+    system = judged(more=f"{JUDGED}\n{budget}")
+    day = "thing:2026-01-01"
+    await system.world.documents.commit([Put(f"budgets/{day}", {"tokens_spent": spent})])
+    await system.start({"text": "hi"})
+    [run] = runs(system, "thing")
+    own, of_day = balance(system, run.run_id), balance(system, day)
+    is_judged = of_day.spent.tokens - spent > own.spent.tokens > 0
+    assert (is_judged, len(outcomes(system))) == (spent == 0, int(spent == 0))
+    assert (of_day.reserved.is_some, system.letters()) == (False, [])
+    told = [text for _, text, _ in system.world.telemetry.lines if "not judged" in text]
+    assert ["has used half of 1,000,000 tokens" in text for text in told] == [True] * (spent > 0)
 
 
 async def test_a_share_of_the_runs_is_judged_the_same_ones_whoever_asks():

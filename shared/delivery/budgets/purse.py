@@ -27,7 +27,7 @@ from shared.domain.budgets.declared import (
 )
 from shared.domain.budgets.ladder import LONGEST, request_on
 from shared.domain.budgets.records import EMBEDDING, Balance, Owner
-from shared.domain.envelope import ModelRequest
+from shared.domain.envelope import ModelRequest, RunPins
 from shared.domain.ids import digest
 from shared.domain.records import StepRecord, Tokens
 from shared.domain.retrieval.vectors import EmbedRequest
@@ -49,8 +49,7 @@ async def purse_of(task: StepTask, deps: Deps) -> Purse | None:
     if (flow.budget is None and not run.budgets) or record is None or deps.model is None:
         return None
     held, now = await budgets_above(run.budgets, deps), deps.clock.now()
-    is_shadow = run.shadow_of is not None  # its calls must not be missing to the runs above it
-    whose = [(None if is_shadow else who.run, who.flow, budget) for who, budget in held]
+    whose = [(None if run.is_apart else who.run, who.flow, budget) for who, budget in held]
     if flow.budget is not None:
         whose.append((run.id, run.flow, flow.budget))
     accounts = [one for who, name, budget in whose for one in budget.accounts(who, name, now)]
@@ -59,8 +58,13 @@ async def purse_of(task: StepTask, deps: Deps) -> Purse | None:
     timeout = flow.declared(task.envelope.step).timeout or task.seconds
     wait = min(_IN_REQUEST, task.seconds / 4, timeout / 4)
     models: dict[str, Any] = {"model": deps.model, "embedder": deps.embedder}
-    about = {**models, "budget": whose[-1][2], "wait": wait}
+    about = {**models, "budget": _ladder(whose[-1][2], run), "wait": wait}
     return Purse(deps, task.spent, record, tuple(accounts), **about)
+
+
+def _ladder(budget: Budget, run: RunPins) -> Budget:
+    """Nobody is asked for the money of a judge, nor is it given another model than it has."""
+    return budget if run.judge_of is None else budget.model_copy(update={"on_breach": ("stop",)})
 
 
 async def budgets_above(owners: Sequence[str], deps: Deps) -> list[tuple[Owner, Budget]]:

@@ -12,6 +12,8 @@ from shared.delivery.handled import Received
 from shared.delivery.runs.ending import require_fitting
 from shared.delivery.runs.opening import scope_of_run
 from shared.delivery.scope import load
+from shared.domain.budgets.declared import NOTHING
+from shared.domain.budgets.records import BUDGETS, MOST_ABOVE, Balance, Owner
 from shared.domain.envelope import Message
 from shared.domain.events import derived
 from shared.domain.expressions import fill, names
@@ -20,7 +22,7 @@ from shared.domain.records import RunRecord, RunStatus
 from shared.domain.rollouts.judges import JUDGED_RUN, Judge, chosen, judging_id, judging_name
 from shared.domain.starts.by_name import by_name
 from shared.domain.version import FlowVersion
-from shared.errors import ExpressionError, Permanent
+from shared.errors import BudgetExceededError, ExpressionError, Permanent
 from shared.ports import Document
 
 
@@ -34,6 +36,7 @@ async def start_judges(found: Document, run: RunRecord, _received: Received, dep
     version = await deps.flows.pinned(run.flow, run.flow_version)
     for outcome in chosen(version.flow.judge, run.flow, run.run_id):
         try:
+            await _require_money(run, version, deps)
             given = await _given(found, run, version, version.flow.judge[outcome], deps)
         except Permanent as error:
             told = f"run {run.run_id} is not judged: {outcome}: {error}"
@@ -41,8 +44,29 @@ async def start_judges(found: Document, run: RunRecord, _received: Received, dep
             continue
         if given is not None:
             data = json.dumps({"run": run.run_id, "given": given}, ensure_ascii=False).encode()
-            await deps.bus.publish("events", [Message(data, _attributes(run, outcome))])
+            attributes = {**_attributes(run, outcome), **_budgets(run, version)}
+            await deps.bus.publish("events", [Message(data, attributes)])
     return True
+
+
+async def _require_money(run: RunRecord, version: FlowVersion, deps: Deps) -> None:
+    """Raises BudgetExceededError where runs have half of the day's money left, or less."""
+    budget, now = version.flow.budget, deps.clock.now()
+    for account in budget.accounts(None, run.flow, now) if budget is not None else ():
+        found = await deps.store.get(account.path)
+        taken = Balance.of(found.data).taken if found is not None else NOTHING
+        if account.lack(taken + taken, NOTHING).is_some:
+            raise BudgetExceededError(
+                f"{account.told} has used half of {account.of_limit(NOTHING)}"
+            )
+
+
+def _budgets(run: RunRecord, version: FlowVersion) -> dict[str, str]:
+    """Whose days the judge's calls count against."""
+    own = Owner(run.run_id, run.flow, run.flow_version).encode()
+    owners = [*run.budgets, *([own] if version.flow.budget is not None else [])]
+    text = ",".join(owners)
+    return {BUDGETS: text} if text and len(text.encode()) <= MOST_ABOVE else {}
 
 
 async def _given(
