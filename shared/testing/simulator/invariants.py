@@ -19,6 +19,7 @@ from shared.domain.commands import COMMANDS
 from shared.domain.envelope import Message, ModelRequest
 from shared.domain.instances import Instance, instance_of
 from shared.domain.records import Tokens, event_path, run_path, step_path
+from shared.domain.retrieval.vectors import EmbedRequest
 from shared.domain.starts.schedules import tick_id
 from shared.domain.version import FlowVersion
 from shared.testing.simulator.engine import Change, Fields
@@ -159,15 +160,21 @@ class Watch:
 
     def billed(self, request: ModelRequest, tokens: Tokens) -> None:
         """Called for each answer that a model gives, whether or not it arrives."""
-        if is_of_shadow():
+        if not is_of_shadow():
+            self._billed(request, request.labels.get("segue-run", ""), tokens)
+
+    def embedded(self, request: EmbedRequest, tokens: Tokens) -> None:
+        """Called for each answer with vectors, whether or not it arrives."""
+        work = CURRENT.get()
+        if work is not None and work.step is not None:
+            self._billed(request, work.step[0], tokens)
+
+    def _billed(self, request: object, run_id: str, tokens: Tokens) -> None:
+        version = self.version_of(run_id)
+        if not self.bills.add(request, run_id, tokens) or version is None:
             return
-        run_id = self.bills.add(request, tokens)
-        version = None if run_id is None else self.version_of(run_id)
-        if run_id is not None and version is not None:
-            for invariant, what in overspent(
-                self.bills, run_id, version.flow.budget, self.documents
-            ):
-                self.note(invariant, what)
+        for invariant, what in overspent(self.bills, run_id, version.flow.budget, self.documents):
+            self.note(invariant, what)
 
     def answered(self, work: Work, status: int) -> None:
         """Called for each answer that a stage gives."""

@@ -185,7 +185,9 @@ class WatchedEmbedder:
 
     async def embed(self, request: EmbedRequest, *, seconds: float) -> Embedded:
         self.watch.calls.embeds()
-        return await self.embedder.embed(request, seconds=seconds)
+        answer = await self.embedder.embed(request, seconds=seconds)
+        self.watch.embedded(request, answer.tokens)
+        return answer
 
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self.embedder.cost(model, tokens)

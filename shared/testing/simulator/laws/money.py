@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.budgets.declared import Budget
-from shared.domain.envelope import ModelRequest
 from shared.domain.records import Tokens
 from shared.testing.simulator.engine import Fields
 
@@ -20,16 +19,15 @@ class Bills:
     """Tokens billed, by run. A call that the network has sent twice is billed once."""
 
     tokens: Counter[str] = field(default_factory=Counter)
-    seen: list[ModelRequest] = field(default_factory=list)
+    seen: list[object] = field(default_factory=list)
 
-    def add(self, request: ModelRequest, tokens: Tokens) -> str | None:
-        """The run that is billed for one more answer."""
+    def add(self, request: object, run: str, tokens: Tokens) -> bool:
+        """Whether the run is billed for one more answer."""
         if any(one is request for one in self.seen):
-            return None
+            return False
         self.seen.append(request)
-        run = request.labels.get("segue-run", "")
         self.tokens[run] += tokens.input + tokens.output
-        return run
+        return True
 
 
 def overspent(
