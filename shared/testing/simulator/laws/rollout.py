@@ -29,8 +29,15 @@ def is_of_shadow() -> bool:
 
 def changed_by_shadow(change: Change) -> Iterator[str]:
     """What is wrong with a change that is made with a shadow's answer in hand."""
-    if is_of_shadow() and not change.path.startswith(f"{COMPARISONS}/"):
+    if is_of_shadow() and not _may_change_by_shadow(change.path):
         yield f"the answer of a shadow changes {change.path}"
+
+
+def _may_change_by_shadow(path: str) -> bool:
+    """Besides its answer, what it spends: of a flow's day and of a quota, and never of a run."""
+    is_of_day = path.startswith("budgets/") and ":" in path
+    is_counted = path.startswith(("quotas/", f"{COMPARISONS}/")) or "/holds/" in path
+    return is_of_day or is_counted
 
 
 def broken_counts(documents: Documents) -> Iterator[str]:

@@ -95,10 +95,12 @@ async def test_a_model_is_passed_over_only_where_its_breaker_is_open(watch: Watc
     assert see(watch) == ["chain"]
 
 
-async def test_a_shadow_changes_nothing_but_comparisons(watch: Watch) -> None:
+async def test_a_shadow_changes_nothing_but_comparisons_and_what_it_spends(watch: Watch) -> None:
     CURRENT.set(Work(Instance("i#1"), "segue-generate", "1", b"", {"segue-shadow": "x"}, 1))
     assert see(watch, ("comparisons/c", {"open": True})) == []
-    assert see(watch, ("runs/r1", RUN)) == ["shadow"]
+    spent = ("budgets/thing:2026-01-01", {}), ("quotas/x:7", {}), ("runs/r1/holds/a~x", {})
+    assert see(watch, *spent) == []
+    assert see(watch, ("budgets/r1", {}), ("runs/r1", RUN)) == ["shadow", "shadow"]
 
 
 def test_a_collection_holds_what_its_records_say() -> None:
