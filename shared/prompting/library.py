@@ -25,6 +25,7 @@ from shared.domain.version import (
     tools_of,
 )
 from shared.prompting.checks.children import Read, children_problems
+from shared.prompting.checks.contexts import unpriced_contexts
 from shared.prompting.checks.flow import FlowCheck
 from shared.prompting.collection_files import read_collections
 from shared.prompting.fitting import too_large, with_inputs, with_references
@@ -166,13 +167,18 @@ def _judges(
 
 def _require_affordable(source: Source, version: FlowVersion, root: Path | None) -> None:
     """Raises SourceProblems where what it may spend makes no sense; only then prices are read."""
-    if version.flow.budget is not None:
-        from shared.prompting.checks.budget import budget_problems  # noqa: PLC0415 - few have one
+    keeps = any(one.head.context_cache is not None for one in version.prompts.values())
+    if version.flow.budget is None and not keeps:
+        return
+    from shared.prompting.checks.budget import budget_problems  # noqa: PLC0415 - few have one
 
-        prices = read_prices(root) if root is not None and (root / PRICES).is_file() else None
-        problems = list(budget_problems(source, version, prices))
-        if problems:
-            raise SourceProblems(problems)
+    prices = read_prices(root) if root is not None and (root / PRICES).is_file() else None
+    problems = [
+        *budget_problems(source, version, prices),
+        *unpriced_contexts(source, version, prices),
+    ]
+    if problems:
+        raise SourceProblems(problems)
 
 
 def _collections_of(

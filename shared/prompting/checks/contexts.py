@@ -1,11 +1,13 @@
-"""Whether what a prompt has kept by the model is the same for all of its requests."""
+"""Whether what a prompt has kept by the model is the same for all requests, and has a price."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from shared.domain.budgets.prices import PriceTable
 from shared.domain.expressions import names
-from shared.domain.version import FrontMatter
+from shared.domain.step import PromptStep
+from shared.domain.version import FlowVersion, FrontMatter, all_prompts_of
 from shared.prompting.source import Problem, Source
 
 _AT, _BY_HAND = ("context_cache",), "cached_content"
@@ -26,3 +28,21 @@ def context_problems(
     if read:
         told = f"`system` reads {', '.join(map(repr, read))}, so each run would have its own kept"
         yield source.problem(_AT, f"{told}; move what differs to the body")
+
+
+def unpriced_contexts(
+    source: Source, version: FlowVersion, prices: PriceTable | None
+) -> Iterator[Problem]:
+    """Steps whose prompts want something kept by a model that keeps nothing, having no price."""
+    if prices is None:
+        return
+    for name, step in version.flow.steps.items():
+        for head in (version.prompts[one].head for one in all_prompts_of(step)):
+            own = step.models if isinstance(step, PromptStep) else ()
+            for model in own or head.models or (head.model,):
+                if head.context_cache is None or prices.keeping(model, 1, 1) is not None:
+                    continue
+                told = f"nothing says what {model!r} takes for `context_cache`, so it keeps nothing"
+                yield source.problem(
+                    ("steps", name), f"step {name!r}: {told}; give it `storage` in prices.yaml"
+                )

@@ -14,6 +14,7 @@ source: here
 models:
   known: {rate: {input: 1, output: 1, cached: 1}, max_output: 1000}
   endless: {rate: {input: 1, output: 1, cached: 1}}
+  keeps: {rate: {input: 1, output: 1, cached: 1}, storage: 1, max_output: 1000}
 """
 FLOW = """flow: f
 on: {event: e}
@@ -100,3 +101,11 @@ def test_a_collection_whose_model_has_no_price_cannot_be_held_to_usd(tmp_path: P
     search = "retrieve: {collection: c, query: x}"
     [problem] = problems(tmp_path, "{usd: 1}", step=search)
     assert "3: collection 'c': the price of 'dear' is not known" in problem
+
+
+@pytest.mark.parametrize(("model", "is_told"), [("keeps", False), ("known", True)])
+def test_what_a_model_keeps_needs_a_price(tmp_path: Path, model: str, *, is_told: bool) -> None:
+    head = f"model: {model}\nsystem: s\ncontext_cache: {{ttl: 1h}}"
+    found = problems(tmp_path, "{tokens: 5k}", head=head)
+    assert any("give it `storage` in prices.yaml" in one for one in found) is is_told
+    assert len(found) == is_told
