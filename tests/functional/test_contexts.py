@@ -222,6 +222,7 @@ async def test_a_run_that_cannot_afford_one_beside_its_call_has_none_made():
     assert (system.world.contexts.asked, contexts_used(system)) == (0, [None])
     [run_id] = system.run_ids()
     assert not budget_of(system, run_id).reserved.is_some
+    assert system.world.documents.writes[f"budgets/{run_id}"] == 2  # of the call alone
 
 
 async def test_none_is_made_where_nobody_can_tell_what_it_costs():

@@ -168,6 +168,10 @@ class Purse:
         """
         self._refusals_are_free = True
         wanted = self._worst(request) + beside
+        # Who is cut down while too much is held has it counted as spent: it is looked at before.
+        balances = await self._till.balances()
+        if self._lacking(balances, [one.taken + wanted for one in balances], wanted):
+            return False
         balances = await self._hold(wanted, EMBEDDING)
         if not self._lacking(balances, [one.taken for one in balances], wanted):
             return True

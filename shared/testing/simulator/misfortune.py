@@ -28,9 +28,11 @@ from shared.errors import (
 from shared.ports import (
     Bus,
     Clock,
+    ContextCaches,
     Document,
     Effects,
     Embedder,
+    KeptContext,
     Model,
     ModelReply,
     Near,
@@ -192,6 +194,27 @@ class LineEmbedder:
 
     def cost(self, model: str, tokens: Tokens) -> float | None:
         return self.embedder.cost(model, tokens)
+
+
+@dataclass(frozen=True)
+class LineContexts:
+    """Implements `ContextCaches`: it fails as the model does; what is made may be unheard of."""
+
+    line: Line
+    contexts: ContextCaches
+
+    @property
+    def provider(self) -> str:
+        return self.contexts.provider
+
+    async def make(self, request: ModelRequest, *, ttl: float, seconds: float) -> KeptContext:
+        def effect() -> Awaitable[KeptContext]:
+            return self.contexts.make(request, ttl=ttl, seconds=seconds)
+
+        return await self.line.call("model", "the context", effect)
+
+    def cost(self, model: str, tokens: int, seconds: float) -> float | None:
+        return self.contexts.cost(model, tokens, seconds)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from shared.prompting.registry import StoredPrompts
 from shared.prompting.resolving import Resolver
 from shared.prompting.versions import FlowVersions
 from shared.testing.memory import RecordingEffects
+from shared.testing.memory_contexts import MemoryContexts
 from shared.testing.memory_embedder import WordEmbedder
 from shared.testing.memory_objects import MemoryObjects
 from shared.testing.simulator.case import Case
@@ -34,6 +35,7 @@ from shared.testing.simulator.invariants import Watch
 from shared.testing.simulator.misfortune import (
     Line,
     LineBus,
+    LineContexts,
     LineEffects,
     LineEmbedder,
     LineModel,
@@ -71,6 +73,7 @@ class Scene:
         self.dispatcher.on_answer = self.watch.answered
         self._platform = platform
         self._model = WatchedModel(case.model(), self.watch)
+        self._contexts = MemoryContexts()
         self._effects = RecordingEffects()
         self._library = case.library
         self._pools = {stage: self._pool(stage) for stage in self.engine.pushes.values()}
@@ -128,6 +131,7 @@ class Scene:
             retention=_RETENTION,
             model=LineModel(line, self._model),
             embedder=LineEmbedder(line, WatchedEmbedder(self.watch)),
+            contexts=LineContexts(line, self._contexts),
             effects=LineEffects(line, self._effects),
             quotas=self.case.quotas,
         )
