@@ -97,10 +97,9 @@ def _asked(step: Report) -> str:
 
 def _elsewhere(step: Report) -> str:
     """Where the step's work is done, or how far its items are."""
-    if step.get("child"):
-        return f"run {step['child']}"
+    child = f"run {step['child']}" if step.get("child") else ""
     tool = f"{step.get('tool', '')} {_of_sources(step)}".strip()
-    told = (tool, _of_items(step), of_turns(step), awaited(step))
+    told = (tool, child, _of_items(step), of_turns(step), awaited(step))
     return " ".join(part for part in told if part)
 
 

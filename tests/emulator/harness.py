@@ -100,7 +100,9 @@ FLOWS = {
     "budget: {usd: 0.01, on_breach: [ask]}\nsteps:\n  first: {prompt: test/echo}\n",
     "team": "flow: team\non: {event: test.team}\nsteps:\n"
     "  front:\n    agent: test/echo\n    tools: [blackboard_read]\n"
-    "    hand_offs: {desk: {agent: test/desk, tools: [blackboard_write]}}\n"
+    "    hand_offs:\n      desk:\n        agent: test/desk\n        tools:\n"
+    "          - blackboard_write\n"
+    "          - {flow: invoice, as: book_invoice, description: Books an invoice.}\n"
     'outputs: {said: "{{ front.text }}"}\n',
     "oversized": "flow: oversized\non: {event: test.oversized}\nsteps:\n"
     "  write:\n    action: firestore.set\n    with:\n      path: things/big\n"

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from shared.cli.graph.model import Note
+from shared.cli.graph.reading import graph_of
+from shared.cli.views import run_view
 from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.commands import RunEnded
 from shared.domain.events import HOPS
@@ -57,6 +62,19 @@ async def test_the_model_is_told_what_the_flow_takes_and_what_its_run_came_to():
     [told] = turn["calls"]
     assert (told["child"], told["tool"]) == (child.run_id, "ask_worker")
     assert system.letters() == []
+
+
+async def test_people_are_shown_the_flow_and_the_run():
+    version = boss(f"[{ASK.removesuffix('}')}, approval: {{when: args.n == 9}}}}]")
+    system = System([version, WORKER], model=model(ONCE, "Done."))
+    await system.start({"n": 7})
+    report = await system.report(run_of(system).run_id)
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(run_view(report))
+    [line] = [one for one in console.export_text().splitlines() if CALL in one]
+    assert f"ask_worker run {child_of(system, 'worker').run_id}" in line
+    notes = [note for node in graph_of(version).nodes for note in node.notes]
+    assert Note("tools", "ask_worker (flow worker, approval when args.n == 9)") in notes
 
 
 async def test_nothing_runs_while_a_call_waits_for_its_run():

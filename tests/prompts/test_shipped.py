@@ -10,8 +10,9 @@ import functions.act.flows  # noqa: F401 - the same
 from shared.calls import registered_names
 from shared.domain.step import RetrieveStep
 from shared.prompting.cases import read_cases
-from shared.prompting.library import Library, read_library, read_prices
-from shared.prompting.prompt_file import SUFFIX
+from shared.prompting.fitting import with_inputs
+from shared.prompting.library import Library, read_flow, read_library, read_prices
+from shared.prompting.prompt_file import SUFFIX, read_prompt
 from shared.runtime.settings import ROOT
 from shared.typed.answers import answer_problems
 from shared.typed.calling import registered_flows
@@ -30,6 +31,17 @@ def test_nothing_is_left_out(library: Library) -> None:
     assert len(library.flows) == len(list((PROMPTS / "flows").iterdir()))
     files = [path for path in PROMPTS.rglob(f"*{SUFFIX}") if "_partials" not in path.parts]
     assert len(library.prompts) == len(files)
+
+
+def test_the_flow_that_the_manual_of_tools_shows_is_sound(library: Library) -> None:
+    manual = (PROMPTS / "TOOLS.md").read_text("utf-8")
+    [text] = [one for one in manual.split("```") if "flow: briefing" in one]
+    head = "---\ndescription: Leads.\nmodel: gemini-2.5-flash\n---\n"
+    lead = read_prompt("briefing/lead", f"{head}Write.", "lead.md.j2", {})
+    shown = read_flow(text.removeprefix("yaml\n"), "TOOLS.md", {lead.name: lead})
+    told = with_inputs(shown, library.flows).inputs["ask-docs"]
+    assert told == library.flows["ask-docs"].flow.input
+    assert told["type"] == "object"
 
 
 def test_every_prompt_is_used_by_a_flow_or_judges_a_case(library: Library) -> None:
