@@ -20,6 +20,7 @@ from shared.adapters.vertex_prompts import (
 from shared.adapters.vertex_session import ProjectMissingError
 from shared.cli.app import app
 from shared.cli.commands.vertex import NoLabelsThereError
+from shared.cli.registry import ReferenceInvalidError
 from shared.domain.version import FrontMatter, PromptVersion
 from shared.runtime.settings import settings
 from tests.contract.vertex_datasets import Datasets
@@ -210,6 +211,11 @@ def test_a_prompt_goes_there_is_changed_there_and_comes_back(
 def test_labels_are_not_kept_there() -> None:
     refused = segue("push", "greet", "--to", "vertex", "--label", "staging")
     assert isinstance(refused.exception, NoLabelsThereError)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_is_written_among_the_prompts_alone() -> None:
+    assert isinstance(segue("pull", "../greet", "--write").exception, ReferenceInvalidError)
 
 
 @pytest.mark.usefixtures("folder")

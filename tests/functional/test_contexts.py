@@ -160,6 +160,25 @@ async def test_a_call_whose_context_is_gone_goes_on_without_it_and_all_are_told(
     assert contexts_used(system)[-1] == "cachedContents/2"
 
 
+async def test_a_context_whose_time_is_over_when_the_request_arrives_is_not_blamed():
+    system = keeping()
+    await runs(system, "one")
+    usual = system.model.default
+
+    def late(request: ModelRequest) -> Any:
+        if request.context is not None:
+            system.world.clock.advance(HOUR)
+            system.world.contexts.made.clear()
+        return usual(request)
+
+    system.model.default = late
+    await runs(system, "two")
+    system.model.default = usual
+    await runs(system, "three")
+    assert contexts_used(system)[1:] == ["cachedContents/1", None, "cachedContents/2"]
+    assert warnings(system) == []
+
+
 async def test_a_request_that_is_wrong_either_way_says_nothing_about_its_context():
     system = keeping()
     await runs(system, "one")

@@ -11,8 +11,9 @@ import typer
 from shared.cli.commands.flows import sound_library
 from shared.cli.options import AsJson
 from shared.cli.output import out, print_json, safe, say
-from shared.cli.registry import file_text
+from shared.cli.registry import ReferenceInvalidError, file_text
 from shared.cli.world import connect_vertex
+from shared.domain.prompts.refs import is_name
 from shared.domain.version import PromptVersion
 from shared.errors import UsageError
 from shared.prompting.library import read_partials
@@ -69,6 +70,8 @@ def pull(  # noqa: PLR0913 - what is pulled, and what becomes of it
     What is not kept there (schemas, description) is as in the copy on disk.
     """
     del source  # there is no other
+    if not is_name(name):
+        raise ReferenceInvalidError(f"{name!r} is no name of a prompt")
     own = sound_library().prompts.get(name)
     partials = read_partials(settings().prompts)
     kept = connect_vertex(location)

@@ -68,16 +68,20 @@ class Contexts:
     async def lost(self, request: ModelRequest) -> None:
         """The API has refused a request with its cache, and answered it without: others are told.
 
-        Best effort: nothing depends on it but a refused request each time.
+        Not where its time was over when the request arrived. Best effort: nothing depends on it but
+        a refused request each time.
         """
         path, now = context_path(request), self._deps.clock.now()
         with suppress(Conflict, StoreUnavailableError):
             found = await self._deps.store.get(path)
-            if found is not None and found.data["name"] == request.context:
+            known = ContextRecord.of(found.data) if found is not None else None
+            if found is None or known is None or known.expire_at <= now:
+                return
+            if known.name == request.context:
                 record = self._record(request, now + _LATER)
                 await self._deps.store.commit([Update(path, record.document(), found.revision)])
+                self._deps.kept.forget(path)
                 self._tell(request, "a request with it was refused")
-        self._deps.kept.forget(path)
 
     async def _win(self, request: ModelRequest, path: str, found: Document | None) -> str | None:
         """The revision at which this call alone may make one; None where another one does."""
