@@ -14,13 +14,13 @@ from shared.domain.envelope import ModelRequest
 from shared.domain.records import RunRecord
 from shared.domain.rollouts.judges import judging, judging_name
 from shared.domain.rollouts.outcomes import OutcomeRecord
+from shared.domain.starts.by_name import START
 from shared.ports import Put
 from shared.prompting.library import read_flow
 from shared.testing.memory import ScriptedModel
 from tests.functional import calls
 from tests.functional.system import EVENT, System, echoing, flow, library, prompt
 from tests.functional.test_money import balance
-from tests.functional.test_waits import tick
 
 SCORE = {"type": "number", "minimum": 0, "maximum": 1}
 OUTPUT = {"type": "object", "required": ["score"], "properties": {"score": SCORE}}
@@ -106,9 +106,19 @@ async def test_only_runs_that_succeeded_are_judged():
     calls.BROKEN.add("bad")
     system = judged(steps=f"{STEPS}\nb: {{needs: a, call: test.count, with: {{name: bad}}}}")
     await system.start({"text": "hi"})
-    await tick(system, 60)
     [run] = system.stored("runs", RunRecord)
     assert (run.flow, run.status, run.unheard) == ("thing", "failed", False)
+
+
+async def test_a_run_that_succeeds_after_a_redrive_is_judged_then():
+    calls.BROKEN.add("bad")
+    system = judged(steps=f"{STEPS}\nb: {{needs: a, call: test.count, with: {{name: bad}}}}")
+    await system.start({"text": "hi"})
+    calls.BROKEN.clear()
+    await system.redrive()
+    [run] = runs(system, "thing")
+    assert (run.status, run.unheard) == ("succeeded", False)
+    assert [one.value for one in outcomes(system)] == [0.75]
 
 
 async def test_a_run_in_which_what_is_judged_was_skipped_is_not_judged():
@@ -160,7 +170,7 @@ async def test_a_share_of_the_runs_is_judged_the_same_ones_whoever_asks():
 
 
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("kind", [RunEnded.type, "outcome.recorded"])
+@pytest.mark.parametrize("kind", [RunEnded.type, START, "outcome.recorded"])
 async def test_a_run_is_judged_once_wherever_an_instance_dies(point: Point, kind: str):
     system = judged()
     await system.publish(EVENT, {"text": "hi"})

@@ -39,13 +39,16 @@ class RunEnd:
             }
         except (ExpressionError, OutputTooLargeError) as error:
             ending = {"status": RunStatus.FAILED, "error": Failure.of(error)}
-        if self._must_hear() and not self._must_hear(ending["status"]):
-            ending["unheard"] = False
-        return end_of_run(self._deps, self._scope.run.id, revision, **ending)
+        return self._end(ending, revision)
 
     def failure(self, failure: Failure, revision: str) -> Update:
         """The write that ends the run as failed, if it is still at `revision`."""
-        ending = {"status": RunStatus.FAILED, "error": failure}
+        return self._end({"status": RunStatus.FAILED, "error": failure}, revision)
+
+    def _end(self, ending: dict[str, Any], revision: str) -> Update:
+        """Without the mark that somebody must hear of it where nobody has to of such an end."""
+        if self._must_hear() and not self._must_hear(ending["status"]):
+            ending["unheard"] = False
         return end_of_run(self._deps, self._scope.run.id, revision, **ending)
 
     async def finish(self, variables: Variables) -> None:
