@@ -13,11 +13,11 @@ PROMPT = "---\ndescription: d\nmodel: m\n---\nHi."
 FLOW = "flow: {name}\non: {{event: t}}\nsteps:\n  a: {{prompt: say}}\n"
 
 
-def read(tmp_path: Path, *files: str) -> Library:
+def read(tmp_path: Path, *files: str, flow: str = FLOW) -> Library:
     """A library of flows `old` and `new`, prompt `say` and rollouts named x, y, …"""
     texts = {
         "templates/say.md.j2": PROMPT,
-        **{f"flows/{name}.yaml": FLOW.format(name=name) for name in ("old", "new")},
+        **{f"flows/{name}.yaml": flow.format(name=name) for name in ("old", "new")},
         **{f"rollouts/{name}.yaml": text for name, text in zip("xyz", files, strict=False)},
     }
     for name, text in texts.items():
@@ -116,3 +116,16 @@ def test_a_shadow_of_what_only_speaks_as_a_persona_and_searches_is_refused(tmp_p
     assert (problem.file, problem.line) == ("prompts/rollouts/x.yaml", 2)
     assert "speaks only as a persona: it is not shadowed" in problem.message
     assert list(found.rollouts) == ["y"]
+
+
+def test_a_flow_whose_agent_opens_others_is_no_shadow(tmp_path: Path) -> None:
+    tool = "{flow: old, as: ask, description: Asks.}"
+    (tmp_path / "prompts" / "flows").mkdir(parents=True)
+    (tmp_path / "prompts" / "flows" / "team.yaml").write_text(
+        f"flow: team\non: {{event: t}}\nsteps:\n  a: {{agent: say, tools: [{tool}]}}\n"
+    )
+    of = "rollout: x\nof: {flow: new}\nshadow: {candidate: team}\n"
+    asked = FLOW.replace("steps:", "input: {{type: object}}\nsteps:")
+    found = read(tmp_path, of, flow=asked)
+    [problem] = found.problems
+    assert "flow 'team' has steps that open children, and cannot be a shadow" in problem.message
