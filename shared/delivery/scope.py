@@ -36,6 +36,7 @@ REASON = "segue-reason"
 REASON_CODE = "segue-reason-code"
 FROM_STAGE = "segue-from-stage"
 MESSAGE_ID = "segue-message-id"  # of the message that was buried
+PUBLISHED = "segue-published"  # when that was
 BLOB = "segue-blob"  # where its bytes are, when they do not fit beside the reason
 _MAX_ATTRIBUTE = 1024  # bytes in an attribute's value, as Pub/Sub limits it
 _MORE = "…"

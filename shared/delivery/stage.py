@@ -16,7 +16,7 @@ from shared.delivery.closing import RecordedFailure
 from shared.delivery.deps import Deps
 from shared.delivery.handled import Handled, Received
 from shared.delivery.push import delivery_of
-from shared.delivery.scope import BLOB, MESSAGE_ID, dead_letter
+from shared.delivery.scope import BLOB, MESSAGE_ID, PUBLISHED, dead_letter
 from shared.domain import ids
 from shared.domain.envelope import Message
 from shared.domain.origin import Origin, in_hand
@@ -102,7 +102,8 @@ async def _within_budget(received: Received, deps: Deps, handle: Handle) -> Hand
 async def _bury(received: Received, deps: Deps, failure: Failure) -> _Verdict:
     delivery = received.delivery
     letter = dead_letter(delivery.message, deps.stage.name, failure)
-    marked = Message(letter.data, {**letter.attributes, MESSAGE_ID: delivery.message_id})
+    about = {MESSAGE_ID: delivery.message_id, PUBLISHED: delivery.published_at.isoformat()}
+    marked = Message(letter.data, {**letter.attributes, **about})
     try:
         await _send(marked, deps)
     except SegueError as error:

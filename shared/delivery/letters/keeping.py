@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from shared.delivery.blobs import PIECE_BYTES
 from shared.delivery.deps import Deps
 from shared.delivery.runs.aftermath import announce
 from shared.delivery.runs.ending import end_of_run
-from shared.delivery.scope import BLOB, FROM_STAGE, MESSAGE_ID, REASON, REASON_CODE
+from shared.delivery.scope import (
+    BLOB,
+    FROM_STAGE,
+    MESSAGE_ID,
+    PUBLISHED,
+    REASON,
+    REASON_CODE,
+)
 from shared.delivery.telling import tell_ended_run
 from shared.domain import ids
 from shared.domain.chain import StepStatus
@@ -44,7 +51,7 @@ from shared.ports import Create, Document, Update, Write
 _BROKER = "CloudPubSubDeadLetterSource"
 _COUNT = f"{_BROKER}DeliveryCount"
 _PUBLISHED = f"{_BROKER}TopicPublishTime"
-_ADDED = (REASON, REASON_CODE, FROM_STAGE, MESSAGE_ID, BLOB)
+_ADDED = (REASON, REASON_CODE, FROM_STAGE, MESSAGE_ID, PUBLISHED, BLOB)
 _ROOM = PIECE_BYTES // 2  # bytes kept in the letter itself, beside its attributes
 _TRIES = 5
 
@@ -68,7 +75,7 @@ async def letter_of(delivery: Delivery, deps: Deps) -> Letter:
     run_id = envelope.run.id if envelope else original.attributes.get("segue-run")
     named = None if is_event else original.attributes.get("segue-step")
     step = envelope.step if envelope else named
-    identity = _identity(original, envelope, message.attributes.get(MESSAGE_ID))
+    identity = _identity(original, envelope, message)
     record = DeadLetterRecord(
         letter_id=ids.dead_letter_id(stage, identity, original.redrives),
         stage=stage,
@@ -141,11 +148,18 @@ def _own_attributes(message: Message) -> dict[str, str]:
         for name, text in message.attributes.items()
         if name not in _ADDED and not name.startswith(_BROKER)
     }
-    try:
-        tick = tick_id(own, datetime.fromisoformat(message.attributes.get(_PUBLISHED, "")))
-    except (ValueError, OverflowError):  # anybody can send a message that looks like a letter
-        tick = None
+    published = _published(message)
+    tick = None if published is None else tick_id(own, published)
     return own if tick is None else {**own, "ce-id": tick}
+
+
+def _published(message: Message) -> datetime | None:
+    """When the message was published that the letter is about."""
+    told = message.attributes.get(PUBLISHED) or message.attributes.get(_PUBLISHED, "")
+    try:
+        return datetime.fromisoformat(told).astimezone(UTC)
+    except (ValueError, OverflowError):  # anybody can send a message that looks like a letter
+        return None
 
 
 def _envelope(message: Message) -> Envelope | None:
@@ -155,15 +169,20 @@ def _envelope(message: Message) -> Envelope | None:
         return None
 
 
-def _identity(message: Message, envelope: Envelope | None, message_id: str | None) -> str:
+def _identity(message: Message, envelope: Envelope | None, letter: Message) -> str:
     """Equal for the same message buried twice; the broker gives it a new message id each time.
 
-    `message_id` is that of the message itself, where a stage buried it and could tell.
+    Of what nobody can read, the time tells, to the millisecond: it is all that the letter of a
+    stage and one that the broker has sent, as nobody had heard the stage, have in common.
     """
     if envelope is not None:
         return envelope.id
     named = "\n".join(f"{name}={text}" for name, text in sorted(message.attributes.items()))
-    return ids.digest(message_id or message.data.hex(), named)
+    published = _published(letter)
+    if published is None:
+        return ids.digest(letter.attributes.get(MESSAGE_ID) or message.data.hex(), named)
+    sent = published.isoformat(timespec="milliseconds")
+    return ids.digest(sent, message.data.hex(), named)
 
 
 def _correlation(message: Message, envelope: Envelope | None) -> str | None:

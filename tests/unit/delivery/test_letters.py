@@ -9,7 +9,7 @@ import pytest
 
 from shared.delivery.deps import Deps
 from shared.delivery.letters.keeping import Letter, keep, letter_of
-from shared.delivery.scope import FROM_STAGE, REASON, REASON_CODE
+from shared.delivery.scope import FROM_STAGE, MESSAGE_ID, PUBLISHED, REASON, REASON_CODE
 from shared.domain.chain import StepStatus
 from shared.domain.envelope import Delivery
 from shared.domain.events import REDRIVE
@@ -164,6 +164,20 @@ async def test_the_same_message_buried_twice_is_one_letter(
     await keep(first, deps)
     await keep(second, deps)
     assert len(world.documents.documents) == 1
+
+
+async def test_what_its_stage_and_then_the_broker_bury_is_one_letter(
+    deps: Deps, world: World, delivered: Deliver
+) -> None:
+    """Nobody had heard that the stage had done so."""
+    about = {MESSAGE_ID: "m-1", PUBLISHED: "2026-03-01T09:00:00.123456+00:00"}
+    by_stage = delivered(b"poison", {**TOLD, **about})
+    given_up = {**GIVEN_UP, f"{_SOURCE}TopicPublishTime": "2026-03-01T09:00:00.123Z"}
+    by_broker = delivered(b"poison", given_up, subscription="segue-act-dead")
+    later = {**TOLD, **about, PUBLISHED: "2026-03-01T09:00:00.124Z"}
+    for delivery, letters in ((by_stage, 1), (by_broker, 1), (delivered(b"poison", later), 2)):
+        await keep(await letter_of(delivery, deps), deps)
+        assert len(world.documents.documents) == letters
 
 
 @pytest.mark.parametrize(
