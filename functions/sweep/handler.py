@@ -38,7 +38,9 @@ EXPIRING = (
     "cache",
     "comparisons",
 )
-_INSIDE = {"runs": ("steps", "joins", "signals", "context", "progress", "outcomes", "holds")}
+_INSIDE = {
+    "runs": ("steps", "joins", "signals", "context", "progress", "outcomes", "holds", "blackboard")
+}
 
 
 async def handle(received: Received, deps: Deps) -> Handled:

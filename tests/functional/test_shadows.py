@@ -19,7 +19,7 @@ from shared.prompting.prompt_file import read_prompt
 from shared.testing.memory import ScriptedModel
 from tests.functional.agents import agent, asks, made, script, tools, turns_in
 from tests.functional.rollouts import TALK, pushed, several, with_rollouts
-from tests.functional.system import EVENT, System, echoing, prompt, shipped
+from tests.functional.system import EVENT, System, echoing, flow, prompt, shipped
 from tests.functional.test_hand_offs import team
 from tests.functional.test_retrieve import DOCS, asking
 from tests.functional.test_waits import tick
@@ -245,3 +245,22 @@ async def test_a_candidate_that_searches_where_the_usual_prompt_does_not_is_left
     assert comparisons(system) == []
     told = [text for level, text, _ in system.world.telemetry.lines if level == "WARNING"]
     assert any("it searches, and is given what the usual prompt has found" in one for one in told)
+
+
+async def test_a_step_that_its_run_has_left_behind_is_looked_for_no_more():
+    early = flow(
+        "a: {call: test.echo, finish: true}\nb: {prompt: say, with: {text: x}}",
+        prompt("say", "{{ text }}"),
+    )
+    system = System(with_rollouts(early, rollouts=SHADOWED))
+    await pushed(system, "staging", SAME)
+    await system.publish(EVENT, {})
+    for stage in ("route", "compose", "act"):
+        await system.pipeline.step(stage)
+    await system.run()
+    assert await system.statuses() == {"a": "succeeded", "b": "pending"}
+    await tick(system, 60)
+    [one] = comparisons(system)
+    assert one.usual is not None
+    assert one.usual.error is not None
+    assert (one.open, one.equal, one.usual.error.code) == (False, False, "RunEnded")

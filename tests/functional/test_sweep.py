@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.records import DeadLetterRecord, RunRecord
+from shared.ports import Create
 from tests.functional import calls
 from tests.functional.system import EVENT, System, flow
 
@@ -121,6 +122,10 @@ async def test_what_has_expired_is_deleted_with_what_hangs_below_it():
     assert {path.split("/")[0] for path in before} >= {"events", "runs", "dead_letters", "blobs"}
     assert any("/joins/" in path for path in before)
     assert any("/pieces/" in path for path in before)
+    [run] = system.run_ids()
+    noted = Create(f"runs/{run}/blackboard/plan", {"expire_at": system.pipeline.deps().expire_at()})
+    await system.world.documents.commit([noted])
+    before.add(noted.path)
     system.world.clock.advance(timedelta(days=29))
     await tick(system)
     assert set(system.world.documents.documents) == before

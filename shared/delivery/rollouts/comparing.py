@@ -42,6 +42,7 @@ async def compare(found: Sequence[Document], store: Store) -> int:
 
 
 _ENDING = ("usual", "equal", "open")
+_GOES_ON = frozenset({RunStatus.RUNNING, RunStatus.WAITING, RunStatus.FAILED})  # by a redrive
 
 
 async def compare_run(_found: Document, run: RunRecord, _received: Received, deps: Deps) -> bool:
@@ -68,13 +69,19 @@ async def compare_run(_found: Document, run: RunRecord, _received: Received, dep
 
 async def usual_of(record: ComparisonRecord, store: Store) -> Side | None:
     """What was used; None while it goes on."""
-    if record.step is not None:
-        found = await store.get(step_path(record.run_id, record.step))
-        step = StepRecord.of(found.data) if found is not None else None
-        return _of_step(step) if step is not None and step.status.is_final else None
-    found = await store.get(run_path(record.run_id))
-    run = RunRecord.of(found.data) if found is not None else None
-    return await _of_run(run, store) if run is not None and run.status.is_final else None
+    run_at = run_path(record.run_id)
+    if record.step is None:
+        found = await store.get(run_at)
+        run = RunRecord.of(found.data) if found is not None else None
+        return await _of_run(run, store) if run is not None and run.status.is_final else None
+    steps, runs = await store.get_many([step_path(record.run_id, record.step), run_at])
+    step = StepRecord.of(steps.data) if steps is not None else None
+    if step is not None and step.status.is_final:
+        return _of_step(step)
+    if runs is not None and RunRecord.of(runs.data).status in _GOES_ON:
+        return None
+    told = "its run has ended without it"  # or is deleted; else it would be looked for for ever
+    return Side(version="", error=Failure(code="RunEnded", message=told, step=record.step))
 
 
 def _of_step(step: StepRecord) -> Side:

@@ -77,7 +77,8 @@ def is_to_be_compared(documents: Documents, comparison: Fields) -> bool:
         return False
     run = documents.get(run_path(comparison["run_id"]))
     step = documents.get(step_path(comparison["run_id"], comparison["step"] or ""))
-    return any(one is not None and one["status"] in _FINAL for one in (run, step))
+    is_over = run is not None and run["status"] in _FINAL - {"failed"}  # that may go on
+    return is_over or (step is not None and step["status"] in _FINAL)
 
 
 def broken_comparisons(documents: Documents) -> Iterator[str]:
@@ -89,7 +90,8 @@ def broken_comparisons(documents: Documents) -> Iterator[str]:
         run = documents[run_path(comparison["run_id"])]
         step = documents.get(step_path(comparison["run_id"], comparison["step"]))
         is_turn = step is not None and step.get("agent", "null") != "null"
-        if run["redrives"] or step is None or is_turn or step["status"] != "succeeded":
+        is_other = run["redrives"] or is_turn or usual["error"] is not None
+        if step is None or is_other or step["status"] != "succeeded":
             continue
         if usual["output"] != json.loads(step["output"]):
             yield f"{path} compares with {usual['output']}, and the step has {step['output']}"

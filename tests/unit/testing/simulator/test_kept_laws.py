@@ -124,10 +124,10 @@ def test_runs_are_counted_once() -> None:
 
 
 def test_a_shadow_is_compared_with_what_its_step_has_come_to() -> None:
-    comparison = {"run_id": "r1", "step": "a", "usual": '{"output": "x"}'}
+    comparison = {"run_id": "r1", "step": "a", "usual": '{"output": "x", "error": null}'}
     known = {"runs/r1": RUN, "runs/r1/steps/a": DONE, "comparisons/c": comparison}
     assert not list(broken_comparisons(known))
-    other = {**comparison, "usual": '{"output": "y"}'}
+    other = {**comparison, "usual": '{"output": "y", "error": null}'}
     assert list(broken_comparisons({**known, "comparisons/c": other}))
 
 
