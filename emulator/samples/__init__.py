@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-EVENTS = {"documents": "document.changed"}  # types, where a flow takes several
+DOCUMENTS = "documents"  # the flow whose sample is a document
+EVENTS = {DOCUMENTS: "document.changed"}  # types, where a flow takes several
 
 
 def sample_for(flow: str) -> Path | None:

@@ -68,10 +68,16 @@ def _show(outcomes: list[Outcome], told: tuple[Plan, int] | None) -> None:
         say("")
     show(outcomes)
     for outcome in outcomes:
-        if not outcome.plan.exact:
-            name = safe(outcome.plan.subject.name)
-            what = "steps" if outcome.plan.endings is None else "outputs"
-            say(f"[dim]{name}: {what} differ from run to run by themselves and are not compared")
+        _show_uncompared(outcome.plan)
+
+
+def _show_uncompared(plan: Plan) -> None:
+    what = "steps" if plan.alone else "outputs"
+    told = f"{safe(plan.subject.name)}: {what} differ from run to run by themselves"
+    if plan.alone and plan.endings is not None:
+        say(f"[dim]{told} where there are two events, and are compared where there is one")
+    elif plan.alone or not plan.exact:
+        say(f"[dim]{told} and are not compared")
 
 
 def _gathered(plans: list[Plan], results: Iterable[Played], total: int) -> list[Outcome]:

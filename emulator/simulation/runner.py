@@ -22,6 +22,7 @@ from shared.testing.simulator.endings import Ending
 from shared.testing.simulator.engine import Platform
 from shared.testing.simulator.guarantees import Violation
 from shared.testing.simulator.simulation import Simulation, Verdict, calm
+from shared.testing.simulator.weather import weather_of
 
 _AT_ONCE = 10  # seeds a worker is given at a time
 
@@ -36,12 +37,14 @@ class FairWeatherError(UsageError):
 class Plan:
     """A subject and how it ends where nothing goes wrong. `exact`: with the same outputs always.
 
-    Without `endings` there is no telling: what steps its runs have depends on which comes first.
+    `alone`: they are those of one event; of two, what steps a run has depends on which comes
+    first. Without `endings` there is no telling.
     """
 
     subject: Subject
     endings: Mapping[str, Ending] | None
     exact: bool
+    alone: bool = False
 
 
 @dataclass
@@ -75,8 +78,11 @@ def plan_of(subject: Subject) -> Plan:
     for run_id, ending in first.endings.items():
         if ending["status"] != "succeeded":
             raise FairWeatherError(f"undisturbed, run {run_id} {_why(first, run_id)}")
-    alike = _steps(first) == _steps(second)
-    return Plan(subject, first.endings if alike else None, exact=first.endings == second.endings)
+    alone = _steps(first) != _steps(second)
+    if alone:
+        first, second = (calm(case, _platform(), seed, events=1) for seed in (0, 1))
+    endings = first.endings if _steps(first) == _steps(second) else None
+    return Plan(subject, endings, exact=first.endings == second.endings, alone=alone)
 
 
 def _steps(verdict: Verdict) -> dict[str, set[str]]:
@@ -90,8 +96,13 @@ def _why(verdict: Verdict, run_id: str) -> str:
 
 def verdict_of(plan: Plan, seed: int) -> Verdict:
     """Plays one seed here."""
-    case = _case(plan.subject)
-    return Simulation(case, seed, _platform(), endings=plan.endings, exact=plan.exact).play()
+    case, weather = _case(plan.subject), weather_of(seed)
+    is_known = weather.events == 1 or not plan.alone
+    endings = plan.endings if is_known else None
+    simulation = Simulation(
+        case, seed, _platform(), weather=weather, endings=endings, exact=plan.exact
+    )
+    return simulation.play()
 
 
 def played(plans: list[Plan], seeds: range, jobs: int) -> Iterator[Played]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.samples import EVENTS, sample_for
+from emulator.samples import DOCUMENTS, EVENTS, sample_for
 from emulator.simulation.answers import answer
 from emulator.standin.derive import UnderivableSchemaError, derive
 from shared.domain.flow import BatchTrigger, CallTrigger, Flow, ScheduleTrigger
@@ -23,6 +23,7 @@ from shared.prompting.library import Library
 from shared.prompting.render import schema_problem
 from shared.testing.memory import ScriptedModel
 from shared.testing.simulator.case import Case, Told
+from shared.testing.simulator.shelves import Shelved
 
 
 class NoSuchFlowError(UsageError):
@@ -64,7 +65,18 @@ class Subject:
             model=lambda: ScriptedModel(default=answer),
             scheduled=self.scheduled,
             told=tuple(told_of(library)),
+            shelved=tuple(self._shelved(library)),
         )
+
+    def _shelved(self, library: Library) -> Iterator[Shelved]:
+        """The sample document, where the flow has a collection for it, and it is not its data."""
+        named = [library.flows[self.name]] if self.name in library.flows else library.flows.values()
+        collections = {name: one for flow in named for name, one in flow.collections.items()}
+        path = sample_for(DOCUMENTS)
+        sample = json.loads(path.read_bytes()) if path is not None else {}
+        if sample.get("collection") in collections and sample != self.data:
+            about = {name: sample[name] for name in ("document", "text", "metadata")}
+            yield Shelved(collections[sample["collection"]], **about)
 
 
 @dataclass(frozen=True)

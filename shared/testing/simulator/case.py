@@ -16,6 +16,7 @@ from shared.ports import Model
 from shared.prompting.library import Library
 from shared.prompting.resolving import with_prompts
 from shared.testing.memory import ScriptedModel
+from shared.testing.simulator.shelves import Shelved
 
 _REVISION = "{# revised #}"  # renders to nothing, and is another version all the same
 
@@ -58,7 +59,8 @@ class Case:
     always fail, whatever is done about it. With `relabels` nothing is deployed: labels are moved
     to the prompts of `later` in the registry. `decides` is what somebody says of a call of a tool
     that waits for that, of an approval or of its outcome; `had_twice` tells what tools have done
-    more often than their effects allow. `quotas` are those of its models.
+    more often than their effects allow. `quotas` are those of its models, `shelved` is what
+    collections hold before the event comes.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Case:
     decides: Callable[[str, CallMade, str], Any] = _approves
     had_twice: Callable[[], Iterable[str]] = _none
     quotas: Quotas = NO_QUOTAS
+    shelved: tuple[Shelved, ...] = ()
 
     @classmethod
     def revised(cls, *args: Any, **more: Any) -> Case:

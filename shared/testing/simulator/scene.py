@@ -5,7 +5,7 @@ Decides who sees what; when anything happens is decided in `simulation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
@@ -45,6 +45,7 @@ from shared.testing.simulator.misfortune import (
 )
 from shared.testing.simulator.narration import told_of_change, told_of_message
 from shared.testing.simulator.pending import is_something_awaited, is_something_due
+from shared.testing.simulator.shelves import shelve
 from shared.testing.simulator.story import Story
 from shared.testing.simulator.virtual_loop import VirtualLoop
 from shared.testing.simulator.weather import Weather
@@ -77,6 +78,13 @@ class Scene:
         self._effects = RecordingEffects()
         self._library = case.library
         self._pools = {stage: self._pool(stage) for stage in self.engine.pushes.values()}
+
+    async def fill(self) -> None:
+        """Collections hold what they hold before anything happens."""
+        deps = self.operators_deps(Instance("operator"))
+        calm = replace(deps, store=self.engine.store, embedder=WordEmbedder())
+        for one in self.case.shelved:
+            await shelve(one, calm)
 
     def open(self) -> None:
         """From now on messages are delivered."""

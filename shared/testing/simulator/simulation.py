@@ -23,7 +23,7 @@ from shared.testing.simulator.people import People
 from shared.testing.simulator.scene import Scene
 from shared.testing.simulator.story import Story
 from shared.testing.simulator.virtual_loop import VirtualLoop, run
-from shared.testing.simulator.weather import CALM, Weather, weather_of
+from shared.testing.simulator.weather import CALM, Outage, Weather, weather_of
 
 _LOOK = 5.0, 120.0  # seconds between two looks whether all is quiet: at first, and at most
 _HORIZON = 86_400.0  # seconds after which what still goes round never ends
@@ -88,6 +88,7 @@ class Simulation:
         operator = Operator(self._case, scene.engine, scene.fate, scene.operators_deps)
         crashpoints.arm(scene.fate.at)
         self._case.mend(False)
+        await scene.fill()
         scene.open()
         meddler = Meddler(scene.engine.bus, scene.fate)
         people = People(self._case, scene.engine, scene.fate)
@@ -117,9 +118,12 @@ class Simulation:
         if settled:
             _require_ended(scene, doomed=bool(self._case.doomed))
         self._case.mend(True)
-        for _ in range(min(self._weather.most + _FAIR_ROUNDS, _ROUNDS)):
+        rounds = min(self._weather.most + _FAIR_ROUNDS, _ROUNDS)
+        for number in range(rounds):
             if not settled:
                 break
+            if number == rounds - _FAIR_ROUNDS:
+                await _outlast(self._weather.outage)
             again = await operator.redrive_failed(scene.watch)
             if not again + await meddler.resume_paused(scene.watch):
                 break
@@ -161,9 +165,9 @@ class Simulation:
         )
 
 
-def calm(case: Case, platform: Platform, seed: int = 0) -> Verdict:
+def calm(case: Case, platform: Platform, seed: int = 0, *, events: int = len(EVENTS)) -> Verdict:
     """The case where nothing goes wrong: its `endings` are what every weather must come to."""
-    return Simulation(case, seed, platform, weather=replace(CALM, events=len(EVENTS))).play()
+    return Simulation(case, seed, platform, weather=replace(CALM, events=events)).play()
 
 
 def _own_policies(case: Case) -> frozenset[str]:
@@ -180,6 +184,13 @@ def _told_of_children(case: Case) -> frozenset[str]:
     steps = [step for each in case.library.flows.values() for step in each.flow.steps.values()]
     has_children = any(isinstance(step, FlowStep) for step in steps)
     return frozenset({"ChildFailed", "ChildCancelled"}) if has_children else frozenset()
+
+
+async def _outlast(outage: Outage | None) -> None:
+    """What is redriven while a service is out fails once more, however often that is done."""
+    if outage is not None:
+        left = outage.start + outage.length - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(left, 0.0))
 
 
 async def _settle(scene: Scene, meddler: Meddler) -> bool:

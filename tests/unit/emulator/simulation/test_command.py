@@ -157,3 +157,13 @@ def test_an_event_that_starts_nothing_cannot_be_simulated(tmp_path: Path) -> Non
     calling(tmp_path, "simulated.plain")
     with pytest.raises(FairWeatherError, match="starts no flow"):
         simulate("--event=other.asked")
+
+
+def test_where_two_events_meet_by_chance_those_of_one_are_compared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two events about one document, either may be the one that has it embedded."""
+    monkeypatch.delenv("SEGUE_PROMPTS")
+    settings.cache_clear()
+    assert simulate("--flow=documents", "--seeds=2", data="@emulator/samples/documents.json") == 0
+    assert "are compared where there is one" in " ".join(said(capsys).split())

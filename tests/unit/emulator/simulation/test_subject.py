@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from emulator.simulation.core_engine import core_platform
 from emulator.simulation.subject import (
     Asked,
     NoSampleError,
@@ -17,6 +18,7 @@ from emulator.simulation.subject import (
 from shared.domain.flow import CallTrigger
 from shared.prompting.library import Library
 from shared.prompting.render import schema_problem
+from shared.testing.simulator.simulation import calm
 from tests.functional.system import flow, library, shipped
 
 STEP = "a: {call: test.echo}"
@@ -141,3 +143,16 @@ def test_a_scheduled_flow_is_simulated_with_its_own_tick() -> None:
 def test_another_event_for_a_scheduled_flow_is_no_tick() -> None:
     found = one(Asked(flow="nightly", event="some.event"), None, library(SCHEDULED))
     assert (found.event_type, found.scheduled) == ("some.event", None)
+
+
+@pytest.mark.parametrize(("name", "documents"), [("ask-docs", 1), ("documents", 0), ("joke", 0)])
+def test_a_flow_that_searches_has_the_sample_document_to_find(name: str, documents: int) -> None:
+    case = one(Asked(flow=name), None, shipped()).case(shipped())
+    assert [one.collection.collection for one in case.shelved] == ["docs"] * documents
+
+
+def test_what_a_simulated_agent_finds_is_what_it_answers_from() -> None:
+    [ending] = calm(
+        one(Asked(flow="ask-docs"), None, shipped()).case(shipped()), core_platform(), events=1
+    ).endings.values()
+    assert "A claim is the lease" in ending["outputs"]
