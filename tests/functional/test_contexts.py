@@ -12,7 +12,7 @@ from shared.domain.envelope import ModelRequest
 from shared.domain.model_calls.contexts import ContextRecord
 from shared.domain.records import Tokens
 from shared.errors import ModelRequestError, ModelUnreachableError, SegueError
-from shared.ports import KeptContext, ModelReply
+from shared.ports import Document, KeptContext, ModelReply
 from shared.testing.memory import MemoryStore, ScriptedModel
 from shared.testing.memory_contexts import MemoryContexts
 from shared.testing.pipeline import Crash
@@ -97,9 +97,21 @@ async def test_it_is_billed_to_the_step_that_has_it_made_and_is_no_call_of_a_mod
     assert operations == ["create_cached_content", "generate_content", "generate_content"]
 
 
-async def test_of_two_that_need_one_at_once_one_makes_it_and_the_other_goes_on_without():
+class Behind(MemoryStore):
+    """Shows what is stored, but for contexts: those it has read before there were any."""
+
+    def __init__(self, others: MemoryStore) -> None:
+        super().__init__()
+        self.commit, self.find, self.get_many = others.commit, others.find, others.get_many
+
+    async def get(self, path: str) -> Document | None:
+        return None if path.startswith("context_caches/") else await super().get(path)
+
+
+@pytest.mark.parametrize("reads", [lambda shared: shared, Behind])
+async def test_of_two_that_need_one_at_once_one_makes_it_and_the_other_goes_on_without(reads: Any):
     shared = MemoryStore()
-    second = keeping(store=lambda _: shared)
+    second = keeping(store=lambda _: reads(shared))
 
     class Slow(MemoryContexts):
         async def make(self, request: ModelRequest, *, ttl: float, seconds: float) -> KeptContext:
@@ -129,7 +141,9 @@ async def test_it_is_used_until_shortly_before_its_end_and_then_made_anew():
 async def test_where_none_can_be_made_all_is_sent_and_nobody_tries_for_an_hour(error: SegueError):
     system = keeping()
     system.world.contexts.error = error
-    await runs(system, "one", "two")
+    await runs(system, "one")
+    system.world.clock.advance(HOUR / 2)
+    await runs(system, "two")
     assert system.world.contexts.asked == 1
     assert contexts_used(system) == [None, None]
     assert len(warnings(system)) == 1
