@@ -12,7 +12,6 @@ from shared.delivery.handled import Received
 from shared.delivery.runs.ending import require_fitting
 from shared.delivery.runs.opening import scope_of_run
 from shared.delivery.scope import load
-from shared.domain.budgets.declared import NOTHING
 from shared.domain.budgets.records import BUDGETS, MOST_ABOVE, Balance, Owner
 from shared.domain.envelope import Message
 from shared.domain.events import derived
@@ -22,7 +21,7 @@ from shared.domain.records import RunRecord, RunStatus
 from shared.domain.rollouts.judges import JUDGED_RUN, Judge, chosen, judging_id, judging_name
 from shared.domain.starts.by_name import by_name
 from shared.domain.version import FlowVersion
-from shared.errors import BudgetExceededError, ExpressionError, Permanent
+from shared.errors import BudgetExceededError, ExpressionError, Permanent, VersionMissingError
 from shared.ports import Document
 
 
@@ -33,20 +32,29 @@ async def start_judges(found: Document, run: RunRecord, _received: Received, dep
     """
     if run.status is not RunStatus.SUCCEEDED or run.shadow_of is not None:
         return True
-    version = await deps.flows.pinned(run.flow, run.flow_version)
+    try:
+        version = await deps.flows.pinned(run.flow, run.flow_version)
+    except VersionMissingError:  # nobody knows by now whether it names any
+        return True
     for outcome in chosen(version.flow.judge, run.flow, run.run_id):
         try:
-            await _require_money(run, version, deps)
-            given = await _given(found, run, version, version.flow.judge[outcome], deps)
+            await _start(outcome, found, run, version, deps)
         except Permanent as error:
+            is_meant = isinstance(error, BudgetExceededError)
             told = f"run {run.run_id} is not judged: {outcome}: {error}"
-            deps.telemetry.log("WARNING", told, kind="judge")
-            continue
-        if given is not None:
-            data = json.dumps({"run": run.run_id, "given": given}, ensure_ascii=False).encode()
-            attributes = {**_attributes(run, outcome), **_budgets(run, version)}
-            await deps.bus.publish("events", [Message(data, attributes)])
+            deps.telemetry.log("INFO" if is_meant else "WARNING", told, kind="judge")
     return True
+
+
+async def _start(
+    outcome: str, found: Document, run: RunRecord, version: FlowVersion, deps: Deps
+) -> None:
+    await _require_money(run, version, deps)
+    given = await _given(found, run, version, version.flow.judge[outcome], deps)
+    if given is not None:
+        data = json.dumps({"run": run.run_id, "given": given}, ensure_ascii=False).encode()
+        attributes = {**_attributes(run, outcome), **_budgets(run, version)}
+        await deps.bus.publish("events", [Message(data, attributes)])
 
 
 async def _require_money(run: RunRecord, version: FlowVersion, deps: Deps) -> None:
@@ -54,11 +62,10 @@ async def _require_money(run: RunRecord, version: FlowVersion, deps: Deps) -> No
     budget, now = version.flow.budget, deps.clock.now()
     for account in budget.accounts(None, run.flow, now) if budget is not None else ():
         found = await deps.store.get(account.path)
-        taken = Balance.of(found.data).taken if found is not None else NOTHING
-        if account.lack(taken + taken, NOTHING).is_some:
-            raise BudgetExceededError(
-                f"{account.told} has used half of {account.of_limit(NOTHING)}"
-            )
+        balance = Balance.of(found.data) if found is not None else Balance()
+        if account.lack(balance.taken + balance.taken, balance.raised).is_some:
+            limit = account.of_limit(balance.raised)
+            raise BudgetExceededError(f"{account.told} has used half of {limit}")
 
 
 def _budgets(run: RunRecord, version: FlowVersion) -> dict[str, str]:
