@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from shared.delivery.budgets.purse import purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.models.asking import request_for
 from shared.delivery.retrieval.embedding import keep_vectors
+from shared.delivery.retrieval.permits import permitted
 from shared.delivery.retrieval.searching import retrieve
 from shared.delivery.scope import variables_at
 from shared.delivery.steps import StepTask
@@ -100,7 +100,7 @@ async def _search(
     task: StepTask, asked: Retrieval, seen: dict[str, Any], deps: Deps
 ) -> dict[str, Json]:
     collection = task.scope.version.collection(asked.collection)
-    await purse_of(task, deps)
+    permitted(task, deps)
     return await retrieve(deps, task.spent, asked, collection, seen, seconds=task.seconds)
 
 
@@ -109,5 +109,5 @@ async def _embed(task: StepTask, asked: Embedding, seen: dict[str, Any], deps: D
     texts = fill(asked.texts, seen)
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ExpressionError("`embed.texts` gives no list of texts")
-    await purse_of(task, deps)
+    permitted(task, deps)
     return await keep_vectors(deps, task.spent, collection, texts, seconds=task.seconds)

@@ -21,6 +21,7 @@ from shared.delivery.models.sparing import admit_spare
 from shared.delivery.outcome import Spent
 from shared.delivery.rollouts.comparing import compare
 from shared.domain.envelope import ModelRequest
+from shared.domain.model_calls.quotas import Wanted
 from shared.domain.records import Failure
 from shared.domain.rollouts.shadows import (
     ComparisonRecord,
@@ -101,7 +102,7 @@ class _Caller:
         if name is None:
             raise ShadowSkippedError(f"{request.model} is not well")
         asked = request.model_copy(update={"model": name, "others": ()})
-        await admit_spare(self.deps, asked)
+        await admit_spare(self.deps, Wanted.of(asked))
         try:
             purse = await shadow_purse(self.question, self.spent, self.deps)
             return asked if purse is None else await purse.reserve(asked)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.delivery.budgets.purse import purse_of
 from shared.delivery.deps import Deps
+from shared.delivery.retrieval.permits import permitted
 from shared.delivery.retrieval.searching import search
 from shared.delivery.steps import StepTask
 from shared.domain.agents.conversation import ToolCall
@@ -46,7 +46,7 @@ async def search_for(task: StepTask, deps: Deps) -> Json:
     collection = task.scope.version.collection(tool.collection)
     seen = {**task.variables, **fill(step.arguments, task.variables)}
     about = (tool, query), collection, seen
-    await purse_of(task, deps)
+    permitted(task, deps)
     return await search(deps, task.spent, *about, seconds=task.seconds)
 
 

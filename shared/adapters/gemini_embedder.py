@@ -22,7 +22,6 @@ from shared.errors import ModelMalformedError, ModelRequestError
 T = TypeVar("T")
 _TASKS = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
 _AT_ONCE = 8  # requests under way, where each holds one text
-_PER_REQUEST = 100  # texts of a model that takes several; together it takes 20,000 tokens
 _CHARACTERS_PER_TOKEN = 4  # where the answer does not say what it is billed as
 
 
@@ -44,20 +43,20 @@ class GeminiEmbedder:
     async def embed(self, request: EmbedRequest, *, seconds: float) -> Embedded:
         if not all(text.strip() for text in request.texts):
             raise ModelRequestError("there is a text with no words to be embedded")
-        size = _PER_REQUEST if _takes_several(request.model) else 1
-        texts = request.texts
+        size, texts = request.per_request, request.texts
         parts = [texts[at : at + size] for at in range(0, len(texts), size)]
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(part: Sequence[str]) -> list[types.ContentEmbedding]:
+        async def one(part: Sequence[str]) -> tuple[list[types.ContentEmbedding], int]:
             async with room:
                 return await self._ask(request, part, seconds)
 
         answers = await _all(one(part) for part in parts)
-        found = [each for answer in answers for each in answer]
+        found = [each for answer, _ in answers for each in answer]
         tokens = sum(_tokens(*pair) for pair in zip(found, texts, strict=True))
         vectors = tuple(Vector(tuple(each.values or ())) for each in found)
-        return Embedded(vectors, Tokens(input=tokens), request.model)
+        refusals = sum(refused for _, refused in answers)
+        return Embedded(vectors, Tokens(input=tokens), request.model, refusals)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -65,7 +64,7 @@ class GeminiEmbedder:
 
     async def _ask(
         self, request: EmbedRequest, texts: Sequence[str], seconds: float
-    ) -> list[types.ContentEmbedding]:
+    ) -> tuple[list[types.ContentEmbedding], int]:
         async def send(options: types.HttpOptions) -> types.EmbedContentResponse:
             return await self._client.aio.models.embed_content(
                 model=request.model,
@@ -77,13 +76,13 @@ class GeminiEmbedder:
                 ),
             )
 
-        answer, _ = await self._patience.answer(request.model, send, seconds=seconds)
+        answer, refusals = await self._patience.answer(request.model, send, seconds=seconds)
         found = answer.embeddings or []
         lengths = {len(each.values or ()) for each in found}
         if len(found) != len(texts) or lengths - {request.dimensions}:
             told = f"{len(found)} vectors of {sorted(lengths)} numbers for {len(texts)} texts"
             raise ModelMalformedError(f"{request.model} gave {told}")
-        return found
+        return found, refusals
 
 
 async def _all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -95,15 +94,6 @@ async def _all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _takes_several(model: str) -> bool:
-    """Whether a list of texts gives a vector for each.
-
-    Of a list, gemini-embedding-2 makes one vector, and gemini-embedding-001 takes one text.
-    Source: https://cloud.google.com/vertex-ai/generative-ai/docs/embeddings/get-text-embeddings
-    """
-    return model.rsplit("/", 1)[-1].startswith("text-")
 
 
 def _tokens(found: types.ContentEmbedding, text: str) -> int:

@@ -18,6 +18,7 @@ from shared.ports import ContextCaches, Embedder, Model, ModelCall, ModelReply, 
 
 if TYPE_CHECKING:
     from shared.delivery.budgets.purse import Purse  # which is told by this what was spent
+    from shared.delivery.retrieval.permits import Permit
 
 # Writes that are to be committed with a step's result; asked for at each try of that commit, as
 # what they hold may depend on what others have written since.
@@ -66,6 +67,7 @@ class Spent:
     `calls` are the requests to models that are over, answered or not. `sources` are the chunks
     that were retrieved, None where nothing was searched for. `settling` gives the writes that
     belong to whatever is recorded of the attempt: what it has spent of a budget, by its `purse`.
+    `permit` is asked before anything is embedded.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -78,6 +80,7 @@ class Spent:
     cached: bool = False  # the output is one that was kept
     settling: Callable[[], Sequence[Write]] = tuple
     purse: Purse | None = None
+    permit: Permit | None = None
     note: AgentNote | None = None
 
     def put_beside(self, beside: Beside) -> None:

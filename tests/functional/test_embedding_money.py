@@ -1,4 +1,4 @@
-"""What is embedded counts against budgets: held before, settled after, or not embedded."""
+"""What is embedded counts against budgets and quotas: held before, settled after, or put off."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from shared.delivery.crashpoints import POINTS, Point
 from shared.domain.budgets.declared import Budget
+from shared.domain.model_calls.quotas import Quotas, learnt_path
 from shared.domain.version import FlowVersion
 from shared.errors import ModelBusyError, ModelUnreachableError, SegueError
 from shared.prompting.library import read_flow
@@ -17,6 +18,7 @@ from tests.functional.agents import asks, model
 from tests.functional.system import EVENT, System, shipped
 from tests.functional.test_agent_searches import agent
 from tests.functional.test_money import Billing, balance, holds, ticks
+from tests.functional.test_quotas import calls_by_window
 from tests.functional.test_retrieve import DOCS, reported
 
 LOOK = 'look: {retrieve: {collection: docs, query: "{{ event.data.q }}", top_k: 1}}'
@@ -171,3 +173,45 @@ async def test_branches_that_search_and_ask_at_once_cannot_pass_a_limit_together
     assert len(system.embedder.calls) == 9
     assert after.spent.tokens == asked.billed + 9 * 3 <= 600
     assert (after.reserved.is_some, holds(system)) == (False, [])
+
+
+# -- quotas -------------------------------------------------------------------------------------
+
+EACH = 'look: {foreach: event.data.qs, retrieve: {collection: docs, query: "{{ item }}"}}'
+
+
+def scarce(steps: str) -> System:
+    """A system whose collection's model takes five requests in ten seconds."""
+    quotas = Quotas.model_validate({"models": {DOCS.model: {"requests_per_minute": 30}}})
+    return empty(searching("{tokens: 1M}", steps), quotas=quotas)
+
+
+async def test_no_more_is_embedded_than_the_models_quota_lets_through() -> None:
+    system = scarce(EACH)
+    await system.start({"qs": [f"q{n}" for n in range(12)]})
+    assert (await reported(system))["status"] == "succeeded"
+    windows = calls_by_window(system)
+    assert (max(windows.values()), windows.total()) == (5, 12)
+
+
+async def test_a_batch_is_as_many_requests_as_it_has_texts_and_waits_for_a_window_of_its_own() -> (
+    None
+):
+    texts = "[a, b, c, d, e, f]"
+    keep = f"keep: {{needs: look, embed: {{collection: docs, texts: {texts}}}}}"
+    system = scarce(f"{LOOK}\n{keep}")
+    await system.start({"q": QUERY})
+    assert (await reported(system))["status"] == "succeeded"
+    assert list(calls_by_window(system).values()) == [1, 1]
+    known = system.world.documents.documents
+    windows = [found.data for path, found in known.items() if path.startswith("quotas/")]
+    assert sorted(one["requests"] for one in windows) == [1, 6]
+
+
+async def test_what_refuses_to_embed_is_learnt() -> None:
+    system = scarce(LOOK)
+    system.embedder.errors.append(ModelBusyError("429"))
+    await system.start({"q": QUERY})
+    assert (await reported(system))["status"] == "succeeded"
+    learnt = system.world.documents.documents[learnt_path(DOCS.model)]
+    assert learnt.data["factor"] == 500

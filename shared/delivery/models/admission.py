@@ -12,15 +12,15 @@ from datetime import timedelta
 from shared.delivery.deps import Deps
 from shared.delivery.models.sharing import Sharing
 from shared.delivery.models.window import place_in
+from shared.delivery.steps import StepTask
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.envelope import ModelRequest
 from shared.domain.ids import digest
 from shared.domain.model_calls.quotas import (
     LearntRecord,
     Quota,
+    Wanted,
     Window,
     admits,
-    asked_for,
     learnt_path,
 )
 from shared.errors import Conflict, Transient
@@ -33,20 +33,30 @@ _SPREAD = 2.0  # seconds over which those that wait come back
 class Admission:
     """The calls of one attempt at a step. `wait` is how long they may wait in all."""
 
-    def __init__(self, deps: Deps, sharing: Sharing, wait: float) -> None:
+    def __init__(self, deps: Deps, task: StepTask, wait: float) -> None:
         self._deps = deps
-        self._sharing = sharing
+        self._task = task
+        self._sharing = Sharing(task, deps)
         self._left = min(wait, _LONGEST)
 
-    async def admit(self, request: ModelRequest) -> None:
-        """Returns when the request may be sent. Raises StepDeferred where that is too late."""
-        quota = self._deps.quotas.of(request.model)
-        while quota is not None and not await self._is_let_through(request, quota):
+    async def admit(self, wanted: Wanted) -> None:
+        """Returns when it may be asked for. Raises StepDeferred where that is too late.
+
+        Of a run that is a shadow: raises as `admit_shadow_run` does.
+        """
+        quota = self._deps.quotas.of(wanted.model)
+        if quota is not None and self._task.envelope.run.shadow_of is not None:
+            # Loaded where a run is a shadow.
+            from shared.delivery.models.sparing import admit_shadow_run  # noqa: PLC0415
+
+            await admit_shadow_run(self._deps, wanted, self._task.record)
+            return
+        while quota is not None and not await self._is_let_through(wanted, quota):
             now = self._deps.clock.now()
             drawn = int(digest(self._deps.new_token(), length=4), 16) / 0xFFFF
             pause = Window.at(now, quota.window).left + drawn * _SPREAD
             if pause > self._left:
-                told = f"the quota of {request.model} is used up; it is asked later"
+                told = f"the quota of {wanted.model} is used up; it is asked later"
                 raise StepDeferred(told, now + timedelta(seconds=pause))
             self._left -= pause
             await self._deps.clock.sleep(pause)
@@ -70,9 +80,8 @@ class Admission:
             self._deps.telemetry.log("WARNING", told, model=model)
         self._deps.kept.forget(path)
 
-    async def _is_let_through(self, request: ModelRequest, quota: Quota) -> bool:
-        sharer = await self._sharing.of(quota)
-        place = await place_in(self._deps, request.model, quota, asked_for(request), sharer)
+    async def _is_let_through(self, wanted: Wanted, quota: Quota) -> bool:
+        place = await place_in(self._deps, wanted, quota, await self._sharing.of(quota))
         if admits(quota, place.counted, place.passed, place.factor):
             return True
         await self._deps.store.commit([place.back])

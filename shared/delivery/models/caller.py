@@ -11,9 +11,9 @@ from shared.delivery.budgets.purse import Purse, purse_of
 from shared.delivery.deps import Deps
 from shared.delivery.models.admission import Admission
 from shared.delivery.models.breakers import Breakers
-from shared.delivery.models.sharing import Sharing
 from shared.delivery.steps import StepTask
 from shared.domain.envelope import ModelRequest
+from shared.domain.model_calls.quotas import Wanted
 from shared.errors import (
     ModelBusyError,
     ModelMalformedError,
@@ -38,7 +38,7 @@ class Caller:
         self._model = model
         self._seconds = seconds
         self._breakers = Breakers(deps)
-        self._admission = Admission(deps, Sharing(task, deps), seconds / 3)
+        self._admission = Admission(deps, task, seconds / 3)
         self._asking = ""  # whom; a budget may have chosen another than was wanted
 
     async def ask(self, request: ModelRequest) -> ModelReply:
@@ -64,12 +64,12 @@ class Caller:
 
     async def _once(self, request: ModelRequest, seconds: float) -> ModelReply:
         purse = await purse_of(self._task, self._deps)
-        await self._admit(request)
+        await self._admission.admit(Wanted.of(request))
         request = await self._with_context(request, purse, seconds)
         if purse is not None:
             held = await purse.reserve(request)
             if held.model != request.model:
-                await self._admit(held)
+                await self._admission.admit(Wanted.of(held))
                 held = held.model_copy(update={"context": None})
             request = held
         return await self._send(request, seconds)
@@ -115,15 +115,6 @@ class Caller:
         if reply.refusals:
             await self._admission.refused(request.model)
         return reply
-
-    async def _admit(self, request: ModelRequest) -> None:
-        if self._task.envelope.run.shadow_of is None:
-            await self._admission.admit(request)
-            return
-        # Loaded where a run is a shadow.
-        from shared.delivery.models.sparing import admit_shadow_run  # noqa: PLC0415
-
-        await admit_shadow_run(self._deps, request, self._task.record)
 
     def _bill(self, request: ModelRequest, reply: ModelReply) -> None:
         spent = self._task.spent

@@ -10,8 +10,7 @@ from datetime import timedelta
 from shared.delivery.deps import Deps
 from shared.delivery.models.window import place_in
 from shared.delivery.waits.deferring import StepDeferred
-from shared.domain.envelope import ModelRequest
-from shared.domain.model_calls.quotas import Window, asked_for, spares
+from shared.domain.model_calls.quotas import Wanted, Window, spares
 from shared.domain.records import StepRecord
 from shared.errors import ShadowSkippedError
 
@@ -19,25 +18,25 @@ _PUT_OFF = timedelta(minutes=1)
 _PATIENCE = timedelta(hours=1)
 
 
-async def admit_spare(deps: Deps, request: ModelRequest) -> None:
-    """Returns when the request may be sent, at the latest half a window later.
+async def admit_spare(deps: Deps, wanted: Wanted) -> None:
+    """Returns when it may be asked for, at the latest half a window later.
 
     Raises ShadowSkippedError where the quota is needed for runs.
     """
-    quota = deps.quotas.of(request.model)
+    quota = deps.quotas.of(wanted.model)
     if quota is None:
         return
     window = Window.at(deps.clock.now(), quota.window)
     if window.passed < 0.5:
         await deps.clock.sleep(quota.window * (0.5 - window.passed))
-    place = await place_in(deps, request.model, quota, asked_for(request))
+    place = await place_in(deps, wanted, quota)
     if spares(quota, place.counted, place.passed, place.factor):
         return
     await deps.store.commit([place.back])
-    raise ShadowSkippedError(f"the quota of {request.model} is needed for runs")
+    raise ShadowSkippedError(f"the quota of {wanted.model} is needed for runs")
 
 
-async def admit_shadow_run(deps: Deps, request: ModelRequest, record: StepRecord | None) -> None:
+async def admit_shadow_run(deps: Deps, wanted: Wanted, record: StepRecord | None) -> None:
     """The same for a step of a run that is a shadow: it is put off, for an hour at most.
 
     Raises StepDeferred, and ShadowSkippedError when that is over.
@@ -45,7 +44,7 @@ async def admit_shadow_run(deps: Deps, request: ModelRequest, record: StepRecord
     now = deps.clock.now()
     started = record.started_at if record is not None and record.started_at is not None else now
     try:
-        await admit_spare(deps, request)
+        await admit_spare(deps, wanted)
     except ShadowSkippedError as error:
         if now - started > _PATIENCE:
             raise

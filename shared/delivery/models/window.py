@@ -11,6 +11,7 @@ from shared.domain.model_calls.quotas import (
     Counted,
     LearntRecord,
     Quota,
+    Wanted,
     Window,
     counted_in,
     counts,
@@ -36,18 +37,18 @@ class Place:
     back: Increment
 
 
-async def place_in(
-    deps: Deps, model: str, quota: Quota, tokens: int, sharer: str | None = None
-) -> Place:
+async def place_in(deps: Deps, wanted: Wanted, quota: Quota, sharer: str | None = None) -> Place:
     """Counts a request in the present window. A write, and reads that the instance keeps."""
+    model = wanted.model
     now, store = deps.clock.now(), deps.store
     window = Window.at(now, quota.window)
     path = window_path(model, window.number)
     learnt = await deps.kept.get(store, learnt_path(model), now)
     earlier = await deps.kept.get(store, window_path(model, window.number - 1), now)
     factor = LearntRecord.of(learnt.data).factor_at(now) if learnt is not None else FULL
-    added, about = counts(sharer, tokens), {"expire_at": now + _KEPT}
+    added, about = counts(sharer, wanted.tokens, wanted.requests), {"expire_at": now + _KEPT}
     [written] = await store.commit([Increment(path, added, about)])
-    counted = counted_in(written.counters, earlier.data if earlier is not None else {})
+    before = earlier.data if earlier is not None else {}
+    counted = counted_in(written.counters, before, wanted.requests)
     back = Increment(path, taken_back(added), about)
     return Place(counted, window.passed, factor, back)

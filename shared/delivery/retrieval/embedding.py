@@ -15,7 +15,7 @@ from shared.domain.model import Json
 from shared.domain.retrieval.collection import Collection
 from shared.domain.retrieval.records import vector_path
 from shared.domain.retrieval.vectors import Embedded, EmbedRequest, Purpose
-from shared.errors import MessageInvalidError
+from shared.errors import MessageInvalidError, SegueError
 from shared.ports import ModelReply, Put
 
 _SHARE = 0.9  # of the time left for the step; the rest is for reading and writing
@@ -31,20 +31,27 @@ async def embedded(
     purpose: Purpose,
     seconds: float,
 ) -> Embedded:
-    """A vector for each text, billed to the step, and held for first where that has a budget.
+    """A vector for each text, billed to the step, which has a permit for it.
 
-    Raises what `Embedder.embed` and `Purse.reserve_embedding` do.
+    Raises what `Embedder.embed` and `Permit.ask` do.
     """
     if deps.embedder is None:
         raise MessageInvalidError("this stage has no model that embeds")
     request = EmbedRequest(tuple(texts), collection.model, collection.dimensions, purpose)
-    if spent.purse is not None:
-        await spent.purse.reserve_embedding(request)
-    with spent.embedding(deps.embedder, request.model, deps.clock.now) as asked:
-        answer = await deps.embedder.embed(request, seconds=seconds * _SHARE)
-        asked.reply = ModelReply("", answer.tokens, answer.model)
+    if spent.permit is not None:
+        await spent.permit.ask(request)
+    try:
+        with spent.embedding(deps.embedder, request.model, deps.clock.now) as asked:
+            answer = await deps.embedder.embed(request, seconds=seconds * _SHARE)
+            asked.reply = ModelReply("", answer.tokens, answer.model)
+    except SegueError as error:
+        if spent.permit is not None:
+            await spent.permit.failed(request, error)
+        raise
     spent.model = answer.model
     spent.bill(answer.tokens, deps.embedder.cost(request.model, answer.tokens))
+    if spent.permit is not None:
+        await spent.permit.answered(request, answer.refusals)
     return answer
 
 

@@ -14,12 +14,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from shared.domain import ids
-from shared.domain.budgets.declared import Count, most_input
+from shared.domain.budgets.declared import Count, most_embedded, most_input
 from shared.domain.budgets.ladder import LONGEST
 from shared.domain.envelope import ModelRequest
 from shared.domain.expressions import names
 from shared.domain.model import Declared
 from shared.domain.recording import Record
+from shared.domain.retrieval.vectors import EmbedRequest
 from shared.errors import ExpressionError
 
 WINDOW = 10  # seconds; longer where a quota lets less than one request through in that time
@@ -101,21 +102,24 @@ class Window:
 class Counted:
     """What was asked for in a window, this request among it: in all, and by its own sharer.
 
-    `sharers` are those that have asked of late.
+    `sharers` are those that have asked of late. `size`: of how many requests it consists.
     """
 
     requests: int
     tokens: int
     own: int
     sharers: int
+    size: int = 1
 
 
 def admits(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
     """Whether the request that is counted last may be sent in this window.
 
     While the first half of a window lasts, each has a share; then all may use what is left.
-    One request fits into any window, however many tokens it has.
+    What is alone in its window fits into it, however many tokens or requests it has.
     """
+    if counted.requests == counted.size:
+        return True
     share = quota.window / 60 * factor / FULL
     if quota.requests_per_minute is not None:
         limit = max(int(quota.requests_per_minute * share), 1)
@@ -124,7 +128,7 @@ def admits(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
             return False
     if quota.tokens_per_minute is None:
         return True
-    return counted.tokens <= quota.tokens_per_minute * share or counted.requests == 1
+    return counted.tokens <= quota.tokens_per_minute * share
 
 
 def spares(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
@@ -143,11 +147,27 @@ def spares(quota: Quota, counted: Counted, passed: float, factor: int) -> bool:
     return all(limit is None or 2 * used <= limit * share for limit, used in limits)
 
 
-def asked_for(request: ModelRequest) -> int:
-    """Tokens that a request is likely to come to: about four bytes each, and its answer."""
-    longest = request.parameters.get(LONGEST)
-    answer = longest if isinstance(longest, int) else _USUAL_ANSWER
-    return most_input(request) // _BYTES_A_TOKEN + answer
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be asked of a model: so many requests, which are likely to come to such tokens.
+
+    A token is taken for four bytes, as it usually is.
+    """
+
+    model: str
+    tokens: int
+    requests: int = 1
+
+    @classmethod
+    def of(cls, request: ModelRequest) -> Wanted:
+        longest = request.parameters.get(LONGEST)
+        answer = longest if isinstance(longest, int) else _USUAL_ANSWER
+        return cls(request.model, most_input(request) // _BYTES_A_TOKEN + answer)
+
+    @classmethod
+    def embedded(cls, request: EmbedRequest) -> Wanted:
+        tokens = most_embedded(request.texts) // _BYTES_A_TOKEN
+        return cls(request.model, tokens, request.requests)
 
 
 def window_path(model: str, number: int) -> str:
@@ -158,10 +178,10 @@ def learnt_path(model: str) -> str:
     return f"quotas/{ids.digest('quota', model)}"
 
 
-def counts(sharer: str | None, tokens: int) -> dict[str, int]:
-    """What one request adds to its window; without a sharer it is one that takes nobody's share."""
-    own = {f"{_TAKEN}{sharer}": 1, f"{_ASKS}{sharer}": 1} if sharer is not None else {}
-    return {"requests": 1, "tokens": tokens, **own}
+def counts(sharer: str | None, tokens: int, requests: int = 1) -> dict[str, int]:
+    """What is added to a window; without a sharer it takes nobody's share."""
+    own = {f"{_TAKEN}{sharer}": requests, f"{_ASKS}{sharer}": 1} if sharer is not None else {}
+    return {"requests": requests, "tokens": tokens, **own}
 
 
 def taken_back(added: Mapping[str, int]) -> dict[str, int]:
@@ -169,11 +189,11 @@ def taken_back(added: Mapping[str, int]) -> dict[str, int]:
     return {name: -by for name, by in added.items() if not name.startswith(_ASKS)}
 
 
-def counted_in(counters: Mapping[str, int], before: Mapping[str, Any]) -> Counted:
-    """By the counters that one request has raised, and the window before it."""
+def counted_in(counters: Mapping[str, int], before: Mapping[str, Any], size: int = 1) -> Counted:
+    """By the counters that so many requests have raised, and the window before theirs."""
     own = next((value for name, value in counters.items() if name.startswith(_TAKEN)), 0)
     asking = {name for name in (*before, *counters) if name.startswith(_ASKS)}
-    return Counted(counters["requests"], counters["tokens"], own, len(asking))
+    return Counted(counters["requests"], counters["tokens"], own, len(asking), size)
 
 
 class LearntRecord(Record):

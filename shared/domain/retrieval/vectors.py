@@ -14,6 +14,7 @@ from shared.domain.recording import Tokens
 
 MAX_DIMENSIONS = 2048  # of a vector that Firestore holds
 MAX_NEAREST = 1000  # documents that one search gives
+_PER_REQUEST = 100  # texts of a model that takes several; together it takes 20,000 tokens
 Purpose = Literal["document", "query"]  # what is searched, or what is searched for
 
 
@@ -42,6 +43,21 @@ class EmbedRequest:
     dimensions: int
     purpose: Purpose = "document"
 
+    @property
+    def per_request(self) -> int:
+        """How many of the texts one request to the model's API holds.
+
+        Of a list, gemini-embedding-2 makes one vector, and gemini-embedding-001 takes one text.
+        Source: https://cloud.google.com/vertex-ai/generative-ai/docs/embeddings/get-text-embeddings
+        """
+        takes_several = self.model.rsplit("/", 1)[-1].startswith("text-")
+        return _PER_REQUEST if takes_several else 1
+
+    @property
+    def requests(self) -> int:
+        """How many requests it takes."""
+        return -(-len(self.texts) // self.per_request)
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -50,3 +66,4 @@ class Embedded:
     vectors: tuple[Vector, ...]
     tokens: Tokens
     model: str
+    refusals: int = 0  # how often the model had said before that it is asked too much (429)

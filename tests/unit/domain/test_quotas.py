@@ -45,6 +45,8 @@ FRESH = LearntRecord(model="m", at=NOW, expire_at=NOW)
         (TOKENS, Counted(4, 1000, 4, 1), 0.0, FULL, True),
         (TOKENS, Counted(4, 1001, 4, 1), 0.0, FULL, False),
         (TOKENS, Counted(1, 9000, 1, 1), 0.0, FULL, True),
+        (SIXTY, Counted(20, 0, 20, 1, size=20), 0.0, FULL, True),  # a batch that is alone
+        (SIXTY, Counted(21, 0, 20, 1, size=20), 0.9, FULL, False),
     ],
 )
 def test_a_request_is_admitted_or_waits(
