@@ -305,5 +305,11 @@ def _closed(
     return [*attempts[:-1], last]
 
 
+def seconds_held(deps: Deps, held: Claim) -> float:
+    """For how long the work on a step that was claimed may go on; less than the lease."""
+    until = held.record.lease_until
+    return (until - LEASE_MARGIN - deps.clock.now()).total_seconds() if until is not None else 0.0
+
+
 def _lease(deps: Deps) -> timedelta:
     return timedelta(seconds=deps.stage.budget) + LEASE_MARGIN

@@ -25,6 +25,7 @@ from shared.delivery.claim import (
     leave,
     put_off,
     release,
+    seconds_held,
     try_again,
 )
 from shared.delivery.closing import Closing, End, ending_of, require_not_failed
@@ -193,9 +194,14 @@ class _Step:
     async def _worked(
         self, held: Claim, variables: dict[str, Any], work: Work, spent: Spent
     ) -> Json:
-        """The output, within min(step timeout, what is left of the stage's budget)."""
+        """The output, within min(step timeout, what is left of the stage's budget).
+
+        Nothing is begun by an instance that stood still for so long that others may have the step.
+        """
         own = self._declared.timeout
-        left = max(self._deps.stage.budget - self._elapsed(), 0.0)
+        left = min(self._deps.stage.budget - self._elapsed(), seconds_held(self._deps, held))
+        if left <= 0:
+            raise StageBudgetError(f"step {self._envelope.step!r}: it was claimed too long ago")
         limit = min(own or left, left)
         fallback = self._declared.fallback if held.record.fallback else None
         try:

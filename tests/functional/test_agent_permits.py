@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from shared.delivery.crashpoints import Point
+from shared.ports import Create, Write, Written
+from shared.testing.memory import ManualClock, MemoryStore
 from tests.functional.agents import BROKEN, agent, asks, made, model, parts, tools
 from tests.functional.system import EVENT, System
 from tests.functional.test_agents import to_the_message_of
@@ -20,6 +22,23 @@ CALL = "help[turn-1.call-0]"
 def _tools() -> Iterator[None]:
     with tools():
         yield
+
+
+class StandingStill:
+    """A store whose answer to the claim of the call comes after the lease."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.clock = ManualClock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def commit(self, writes: Sequence[Write]) -> list[Written]:
+        written = await self._store.commit(writes)
+        if any(isinstance(one, Create) and one.path.endswith(CALL) for one in writes):
+            self.clock.advance(700)
+        return written
 
 
 async def says(system: System, call: str = CALL, by: str = "ada", **data: Any) -> None:
@@ -107,6 +126,22 @@ async def test_an_unsafe_call_of_which_nobody_knows_is_not_made_again():
     for topic, _, message in list(system.world.messages.published):
         await system.send(topic, message.data, message.attributes)
     await system.run()
+    assert made() == {"look": 1, "pay": 1}
+
+
+async def test_an_instance_that_stood_still_since_its_claim_makes_no_call():
+    system = System([agent()], model=model(PAY, "Done."), store=StandingStill)
+    store = system.world.store
+    assert isinstance(store, StandingStill)
+    store.clock = system.world.clock
+    await system.publish(EVENT, {"n": 1}, ce_id="e1")
+    await to_the_message_of(system, CALL, "act")
+    await system.run()
+    assert made() == {"look": 1}
+    assert (
+        parts(system)[CALL].status == "waiting"
+    )  # as far as is recorded, nobody knows
+    await says(system, approved=True)
     assert made() == {"look": 1, "pay": 1}
 
 
