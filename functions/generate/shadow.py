@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from functions.generate.handler import Talk
+from functions.generate.talk import Talk
 from shared.delivery.budgets.leaving import settle_apart
 from shared.delivery.budgets.shadows import shadow_purse
 from shared.delivery.deps import Deps
