@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.delivery import attending
+from shared.delivery.budgets.leaving import settle_left
 from shared.domain.budgets.records import Balance
 from shared.domain.envelope import ModelRequest
 from shared.ports import Increment, ModelReply
@@ -77,3 +78,29 @@ async def test_what_a_dead_instance_held_for_a_cancelled_run_counts_when_its_tim
         await system.send("sweep", b"", {"content-type": "application/json"})
         await system.run()
         assert money(system) == (held, 0, [])
+
+
+class Late(ScriptedModel):
+    """Answers its first question when whoever asked has long been given up."""
+
+    system: System
+
+    async def generate(self, request: ModelRequest, *, seconds: float) -> ModelReply:
+        reply = await super().generate(request, seconds=seconds)
+        if len(self.calls) == 1:
+            self.system.world.clock.advance(1000)
+            await settle_left(self.system.pipeline.deps("sweep"))
+        return reply
+
+
+async def test_a_hold_is_counted_once_though_its_call_is_answered_after_all():
+    asked = Late()
+    system = asked.system = System([HELD], model=asked)
+    await system.publish(EVENT)
+    await system.run()
+    report = await system.report()
+    assert (report["status"], len(asked.calls)) == ("succeeded", 2)
+    used = report["totals"]["tokens"]
+    spent, held, left = money(system)
+    assert (held, left) == (0, [])
+    assert spent > used["input"] + used["output"]
