@@ -98,6 +98,11 @@ def _of_prompt(
     if name not in prompts:
         told = f"there is no prompt {name!r}{did_you_mean(name, prompts)}"
         yield source.problem(("of", rollout.of.kind), told)
+    elif not any(name in version.prompts for version in flows.values()):
+        told = (
+            f"no sound flow asks for prompt {name!r} by its name alone; nobody would get a variant"
+        )
+        yield source.problem(("of", rollout.of.kind), told)
     elif rollout.shadow is not None and _is_never_shadowed(prompts[name], flows):
         told = f"prompt {name!r} searches, and speaks only as a persona: it is not shadowed"
         yield source.problem(("of", rollout.of.kind), told)

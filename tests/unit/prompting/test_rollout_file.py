@@ -81,6 +81,13 @@ def test_a_mistake_is_told_with_its_line_and_leaves_the_rest_alone(
     assert any(told in problem.message for problem in found.problems)
 
 
+def test_a_prompt_that_flows_name_by_a_label_alone_has_no_rollout(tmp_path: Path) -> None:
+    found = read(tmp_path, SPLIT, flow=FLOW.replace("say", "say@staging"))
+    assert found.rollouts == {}
+    [problem] = found.problems
+    assert "by its name alone; nobody would get a variant" in problem.message
+
+
 def test_one_prompt_has_one_rollout(tmp_path: Path) -> None:
     other = SPLIT.replace("x", "y").replace("prompt: say", "model: say")
     found = read(tmp_path, SPLIT, other)
