@@ -24,6 +24,7 @@ _OUTPUTS = "outputs: {b: '{{ b.text }}'}"
 _ROLLOUTS: dict[str, dict[str, Any]] = {
     "twins": {
         "of": {"flow": "relabelled"},
+        "fallback": "relabelled",
         "canary": {
             "candidate": "twin",
             "share": "50%",

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+
 import pytest
 
+from shared.delivery.letters.redrive import redrive
 from shared.domain.records import RunRecord, StepRecord
 from shared.domain.starts.by_name import START
+from shared.errors import RedriveRefusedError
+from shared.ports import Document, Write, Written
+from shared.testing.memory import MemoryStore
+from shared.testing.pipeline import Crash
 from tests.functional import calls
 from tests.functional.family import (
     MID,
@@ -129,6 +138,64 @@ async def test_a_step_waits_no_longer_than_its_timeout():
 
 
 # -- redrives -----------------------------------------------------------------------------------
+
+
+class Mortal(MemoryStore):
+    """A store whose process dies at one of the calls to come."""
+
+    def __init__(self, inner: MemoryStore) -> None:
+        self.inner, self.left = inner, 0
+        self.find, self.count, self.get = inner.find, inner.count, inner.get
+
+    async def commit(self, writes: Sequence[Write]) -> list[Written]:
+        written = await self.inner.commit(writes)
+        self._pass()
+        return written
+
+    async def get_many(self, paths: Sequence[str]) -> list[Document | None]:
+        self._pass()
+        return await self.inner.get_many(paths)
+
+    def _pass(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Crash
+
+
+@pytest.mark.parametrize("named", ["leaf", "mid", "thing"])
+async def test_a_redrive_that_has_died_is_done_again_by_its_letter_and_those_left_open(named: str):
+    for at in itertools.count(1):
+        own = leaf(step="{call: test.count, with: {name: leaf, value: 8}}")
+        system = System([parent("flow: mid", more=""), MID, own], store=Mortal)
+        calls.BROKEN.add("leaf")
+        await system.publish(EVENT)
+        buried = []
+        while waiting := system.pipeline.collect():
+            one = system.pipeline.take(waiting[0])
+            await system.pipeline.deliver(one)
+            buried += [one] if one.stage == "bury" else []
+        calls.BROKEN.clear()
+        [letter] = [one.letter_id for one in system.letters() if one.flow == named]
+        store = system.world.store
+        assert isinstance(store, Mortal)
+        store.left = at
+        try:
+            await redrive(letter, system.pipeline.deps())
+            is_through = True
+        except Crash:
+            is_through = False
+        store.left = 0
+        for one in buried:  # delivered twice, and the second time only now
+            await system.pipeline.deliver(one)
+        await system.run()
+        for left in [letter, *(one.letter_id for one in system.letters() if one.status == "open")]:
+            with suppress(RedriveRefusedError):
+                await system.redrive(left)
+        assert {run.status for run in system.stored("runs", RunRecord)} == {"succeeded"}, at
+        assert {one.status for one in system.letters()} == {"redriven"}
+        if is_through:
+            assert at > 10
+            return
 
 
 @pytest.mark.parametrize("named", ["leaf", "mid", "thing"])

@@ -28,18 +28,24 @@ class Below:
 
 
 async def below(run_id: str, deps: Deps) -> Below:
-    """The failed children of steps that have failed with them, or would wait for them again."""
+    """The children of steps that have failed with them, or would wait for them again."""
     query = Query(f"{run_path(run_id)}/steps", (("status", "in", _UNSETTLED),))
     records = [StepRecord.of(one.data) for one in await deps.store.find(query)]
     paths = [run_path(one.child.run_id) for one in records if one.child and not one.handled]
     found = await deps.store.get_many(paths) if paths else []
     children = [RunRecord.of(one.data) for one in found if one is not None]
-    failed = [child for child in children if child.status is RunStatus.FAILED]
+    failed = [child for child in children if _is_to_be_continued(child)]
     over = [child for child in failed if child.was_refused or await undone_by(child.run_id, deps)]
     return Below(
         failed=tuple(child.run_id for child in failed if child not in over),
         refused=tuple(child.run_id for child in over),
     )
+
+
+def _is_to_be_continued(child: RunRecord) -> bool:
+    """One that goes on by a redrive may be left without a message: whoever redrove it has died."""
+    is_redriven = child.status is RunStatus.RUNNING and child.redrives > 0
+    return is_redriven or child.status is RunStatus.FAILED
 
 
 async def above(run_id: str, deps: Deps) -> str | None:

@@ -60,12 +60,30 @@ async def redrive(letter_id: str, deps: Deps, *, repin: bool = False) -> Redrive
         return await _redrive_run(letter_id, letter_id, deps, repin=repin)
     letter = DeadLetterRecord.of(found.data)
     if letter.status is LetterStatus.REDRIVEN:
-        raise RedriveRefusedError(f"dead letter {letter_id} was redriven already")
+        under_way = await _under_way(letter.run_id, deps)
+        if under_way is None:
+            raise RedriveRefusedError(f"dead letter {letter_id} was redriven already")
+        return await _redrive_run(letter_id, under_way, deps, repin=repin)
     if letter.run_id is not None and letter.step is not None:
         return await _redrive_run(letter_id, letter.run_id, deps, repin=repin)
     await _send_back(letter, deps)
     await _mark(found, deps)
     return Redriven(letter_id, letter.run_id, ())
+
+
+async def _under_way(run_id: str | None, deps: Deps) -> str | None:
+    """What is left to do where whoever redrove a run has died: it, or the first above it, that
+    goes on, or has failed with what is below it and was not taken along.
+    """
+    while run_id is not None:
+        found = await deps.store.get(run_path(run_id))
+        run = RunRecord.of(found.data) if found is not None else None
+        if run is not None and run.status is RunStatus.RUNNING:
+            return run_id
+        if (failed := await above(run_id, deps)) is not None:
+            return failed
+        run_id = run.parent.run_id if run is not None and run.parent is not None else None
+    return None
 
 
 async def _redrive_run(letter_id: str, run_id: str, deps: Deps, *, repin: bool) -> Redriven:

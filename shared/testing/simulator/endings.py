@@ -57,7 +57,8 @@ def records(documents: Mapping[str, Fields], collection: str) -> Iterator[tuple[
 def endings_of(documents: Mapping[str, Fields]) -> dict[str, Ending]:
     """By run: how it ended, with what, and how each of its steps did.
 
-    A child's run goes by its place; those that others have taken the place of are left out.
+    A child's run goes by its place; those that others have taken the place of are left out, and
+    those that take the place of one that has failed, which they do by misfortune alone.
     """
     runs = dict(records(documents, "runs"))
     places = {run_id: lineage(run_id, runs, documents) for run_id in runs}
@@ -74,7 +75,7 @@ def endings_of(documents: Mapping[str, Fields]) -> dict[str, Ending]:
             },
         }
         for run_id, run in runs.items()
-        if (place := places[run_id]) is not None
+        if (place := places[run_id]) is not None and run.get("fallback_of") is None
     }
 
 
