@@ -13,7 +13,7 @@ from tests.functional.system import EVENT, echoing, flow, library, prompt
 _ILL = 8  # calls that the first model of the chain does not answer: more than open its breaker
 _WHO = {"type": "object", "required": ["who"], "properties": {"who": {"type": "string"}}}
 KNOWN = prompt("known", "{{ text }}", cache={"ttl": "7d"}, output=_WHO)
-SCARCE = prompt("scarce", "{{ text }}", model="scarce-model")
+SCARCE = prompt("scarce", "{{ text }}", model="scarce-model", output=_WHO)
 _STEPS = """
     first: {prompt: known, with: {text: one}}
     each:
@@ -45,7 +45,7 @@ def _model() -> Model:
     def who(request: ModelRequest) -> Said:
         return {"who": request.labels["segue-step"]}
 
-    return ScriptedModel({"known": who}, default=said)
+    return ScriptedModel({"known": who, "scarce": who}, default=said)
 
 
 MODELS = Case.revised(

@@ -24,7 +24,8 @@ class Work:
 
     `tried` are the models that it has turned to. `given_up` is set when the broker sends the
     message to somebody else meanwhile; `excuses` counts what the work met that may make one more
-    model call necessary; `asked` is set when it has made one.
+    model call necessary; `asked` is set when it has made one, `babbles` when that was answered
+    with nonsense.
     """
 
     instance: Instance
@@ -38,6 +39,7 @@ class Work:
     excuses: int = 0
     told: StageReport | None = None
     tried: set[str] = field(default_factory=set)
+    babbles: bool = False
 
     @property
     def step(self) -> tuple[str, str] | None:

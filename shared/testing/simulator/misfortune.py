@@ -55,6 +55,7 @@ _ERRORS: Mapping[Service, type[Transient]] = {
     "model": ModelUnreachableError,
     "effects": EffectUnavailableError,
 }
+_STUBBORN = 0.7  # that a model which has talked nonsense does so again
 _THOUGHT = 20  # how much longer than other services a model takes
 _PATIENCE = (0.5, 0.99, 2.0)  # how slow a slow model is, by what the stage has time for
 
@@ -162,9 +163,13 @@ class LineModel:
         fate, who, odds = self.line.fate, self.line.instance.name, self.line.fate.weather.answers
         if fate.strikes(odds.refusal, "model refuses", who, "the model refuses to answer"):
             raise ModelRefusedError("simulated: the model refuses to answer")
-        wanted = request.output_schema is not None
-        if wanted and fate.strikes(odds.nonsense, "nonsense", who, "the model talks nonsense"):
+        wanted, work = request.output_schema is not None, CURRENT.get()
+        has_babbled = work is not None and work.babbles
+        nonsense = _STUBBORN if has_babbled else odds.nonsense
+        if wanted and fate.strikes(nonsense, "nonsense", who, "the model talks nonsense"):
             excuse()
+            if work is not None:
+                work.babbles = True
             return replace(reply, text=NONSENSE, calls=(), said=None)
         return reply
 
