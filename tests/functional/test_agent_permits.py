@@ -138,9 +138,7 @@ async def test_an_instance_that_stood_still_since_its_claim_makes_no_call():
     await to_the_message_of(system, CALL, "act")
     await system.run()
     assert made() == {"look": 1}
-    assert (
-        parts(system)[CALL].status == "waiting"
-    )  # as far as is recorded, nobody knows
+    assert parts(system)[CALL].status == "waiting"  # as far as is recorded, nobody knows
     await says(system, approved=True)
     assert made() == {"look": 1, "pay": 1}
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from shared.cli.options import AsJson, is_bare
 from shared.cli.output import cut, money, out, print_json, safe, say
-from shared.cli.world import connect
+from shared.cli.world import connect, library
 from shared.delivery.rollouts.moving import move
 from shared.delivery.rollouts.telling import all_rollouts, rollout_report
 from shared.domain.rollouts.records import Standing
@@ -50,7 +50,10 @@ def list_rollouts(*, as_json: AsJson = False) -> None:
         table.add_row(
             safe(one["rollout"]), safe(of), one["status"], since, safe(", ".join(one["arms"]))
         )
-    out.print(table) if found else say("no rollouts", style="dim")
+    out.print(table) if found else say("no run has met a rollout", style="dim")
+    unmet = sorted(library().rollouts.keys() - {one["rollout"] for one in found})
+    if unmet:
+        say(f"declared, and met by no run yet: {', '.join(unmet)}", style="dim")
 
 
 @rollouts.command("show")

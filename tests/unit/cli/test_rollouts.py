@@ -42,7 +42,8 @@ def at_hand(found: System, monkeypatch: pytest.MonkeyPatch) -> System:
     deps: Deps = found.pipeline.deps()
     for module in (commands_rollouts, commands_stats, commands_outcomes):
         monkeypatch.setattr(module, "connect", lambda: deps)
-    monkeypatch.setattr(commands_stats, "library", lambda: found.world.library)
+    for module in (commands_rollouts, commands_stats):
+        monkeypatch.setattr(module, "library", lambda: found.world.library)
     return found
 
 
@@ -62,6 +63,13 @@ def test_rollouts_are_listed_and_shown() -> None:
     assert "running by x: began" in shown
     report = json.loads(told("rollouts", "show", "x", "--json"))
     assert sum(row["runs"] for row in report["measured"]) == 6
+
+
+def test_a_rollout_that_no_run_has_met_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_hand(System(with_rollouts(TALK, rollouts=ROLLOUTS)), monkeypatch)
+    listed = told("rollouts")
+    assert "no run has met a rollout" in listed
+    assert "declared, and met by no run yet: x" in listed
 
 
 @pytest.mark.usefixtures("system")
