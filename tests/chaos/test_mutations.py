@@ -281,6 +281,8 @@ def a_start_is_told_by_whoever_meets_the_run(patch: Patch) -> None:
 
 # Those that few seeds notice, by a case that does, and the seed from which on it does.
 RARE = {
+    a_finished_step_sends_nothing_again: of_case("chain", since=20),
+    the_commit_has_no_fence: of_case("retries", since=2),
     the_end_of_a_run_has_no_precondition: of_case("join", since=1),
     a_letter_fails_nothing: of_case("early", since=37),
     a_step_is_taken_over_whoever_took_it_meanwhile: of_case("retries", since=1),
@@ -294,10 +296,8 @@ MUTATIONS = [
     every_delivery_claims_even_what_is_done,
     all_claims_have_the_same_owner,
     messages_go_out_before_the_commit,
-    the_commit_has_no_fence,
     joins_are_counted_outside_the_steps_commit,
     a_join_fires_at_its_first_branch,
-    a_finished_step_sends_nothing_again,
     an_opened_run_sends_nothing_again,
     each_message_opens_a_run_of_its_own,
     a_deployment_takes_running_runs_along,
