@@ -12,7 +12,7 @@ from shared.delivery.handled import Handled, Received
 from shared.delivery.models.answers import Answers
 from shared.delivery.models.caller import Caller
 from shared.delivery.steps import StepTask, run_step
-from shared.domain.envelope import ActTask, GenerateTask, ModelRequest
+from shared.domain.envelope import SHADOW, ActTask, GenerateTask, ModelRequest
 from shared.domain.instances import instance_of
 from shared.domain.model import Json
 from shared.domain.step import AgentStep
@@ -20,7 +20,6 @@ from shared.errors import MessageInvalidError
 from shared.ports import Model
 from shared.prompting.render import pin_of
 
-SHADOW = "segue-shadow"  # attribute of what no step waits for
 _SHARE = 0.95  # of the stage's budget; the rest is kept for recording the answer
 
 

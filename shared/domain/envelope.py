@@ -19,6 +19,7 @@ from shared.domain.model import Json, Wire
 from shared.errors import MessageInvalidError
 
 INLINE_BYTES = 256 * 1024
+SHADOW = "segue-shadow"  # attribute: the rollout whose shadow is asked; no step waits for it
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 
 from shared.delivery.crashpoints import POINTS, Point
 from shared.delivery.rollouts.telling import rollout_report
-from shared.domain.envelope import ModelRequest
+from shared.domain.envelope import SHADOW, ModelRequest
 from shared.domain.records import RunRecord, StepRecord
-from shared.domain.rollouts.shadows import SHADOW, ComparisonRecord
+from shared.domain.rollouts.shadows import ComparisonRecord
 from shared.domain.step import AgentStep
 from shared.domain.version import FlowVersion, PromptVersion
 from shared.errors import ModelRefusedError

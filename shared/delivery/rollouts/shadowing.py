@@ -12,9 +12,9 @@ from typing import Any
 from shared.delivery.deps import Deps
 from shared.delivery.models.asking import request_for
 from shared.delivery.scope import Scope, variables_at, variables_of
-from shared.domain.envelope import INLINE_BYTES, Envelope, Message, ModelRequest
+from shared.domain.envelope import INLINE_BYTES, SHADOW, Envelope, Message, ModelRequest
 from shared.domain.instances import instance_of
-from shared.domain.rollouts.shadows import SHADOW, ShadowQuestion
+from shared.domain.rollouts.shadows import ShadowQuestion
 from shared.domain.step import AgentStep, PromptStep
 from shared.domain.version import PromptVersion, ShadowPrompt
 from shared.errors import SegueError

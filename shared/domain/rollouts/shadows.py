@@ -14,7 +14,6 @@ from shared.domain.ids import digest
 from shared.domain.model import Json, Wire
 from shared.domain.recording import Failure, Record, Tokens
 
-SHADOW = "segue-shadow"  # attribute: the rollout whose shadow is asked
 COMPARISONS = "comparisons"
 
 

@@ -9,10 +9,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from shared.domain.envelope import SHADOW
 from shared.domain.records import run_path, step_path
 from shared.domain.rollouts.declared import SUCCESS
 from shared.domain.rollouts.records import counted_path, rollout_path
-from shared.domain.rollouts.shadows import COMPARISONS, SHADOW
+from shared.domain.rollouts.shadows import COMPARISONS
 from shared.testing.simulator.engine import Change, Fields
 from shared.testing.simulator.instance import CURRENT
 
